@@ -1,0 +1,47 @@
+/** What the engine says of itself: the source of the run file's schema, the controls and the validation of orders. */
+
+export type KnobValue = boolean | number | string;
+export type KnobValues = Record<string, KnobValue>;
+
+export interface Knob {
+  id: string;
+  type: "number" | "integer" | "boolean" | "enum";
+  default: KnobValue;
+  /** Absent: unbounded. */
+  minimum?: number;
+  maximum?: number;
+  choices?: string[];
+  /** May change during a run. */
+  live: boolean;
+  meaning: string;
+  source: string;
+}
+
+export interface OptimizerDescription {
+  id: string;
+  title: string;
+  meaning: string;
+  source: string;
+  /** Complete: a value for every knob. */
+  defaults: KnobValues;
+}
+
+export interface DiagnosticDescription {
+  id: string;
+  title: string;
+  shape: "scalar" | "histogram" | "vector";
+  unit: string;
+  taps: string[];
+  defaultTaps: string[];
+  logarithmic: boolean;
+  meaning: string;
+  source: string;
+}
+
+export interface EngineDescription {
+  knobs: Knob[];
+  auxiliaryKnobs: Knob[];
+  optimizers: OptimizerDescription[];
+  diagnostics: DiagnosticDescription[];
+  taps: string[];
+}

@@ -1,0 +1,146 @@
+/**
+ * The native addon as TypeScript sees it, and the one place that loads the binary.
+ *
+ * Every promise rejects with an Error whose message says what was expected and what came; nothing in native
+ * code exits, aborts or blocks the JavaScript thread. Buffers are copied, never wrapped (Electron's V8 sandbox
+ * rejects external ArrayBuffers).
+ */
+import type { EngineDescription, KnobValues } from "../protocol/description";
+
+/** One tensor by name; `data` is fp32, row-major, exact size. */
+export interface NamedTensor {
+  name: string;
+  shape: number[];
+  data: Float32Array;
+}
+
+export interface BackendReport {
+  id: string;
+  available: boolean;
+  /** Device or BLAS, threads; or, when not available, why and what to do. */
+  detail: string;
+}
+
+export interface ModelConfig {
+  vocabulary: number;
+  layers: number;
+  width: number;
+  heads: number;
+  context: number;
+  /** Output projections (attn.out, mlp.down) and the head start at zero, as modded-nanogpt does. */
+  zeroProjections: boolean;
+}
+
+export interface EngineConfig {
+  backend: string;
+  /** 0: one per physical core. */
+  threads: number;
+  seed: number;
+  model: ModelConfig;
+  /** Sequences in a micro-batch. */
+  batch: number;
+  preset: string;
+  /** Overrides of the preset, for matrices. */
+  optimizer: KnobValues;
+  /** Overrides for the AdamW of embedding and head. */
+  auxiliary: KnobValues;
+  ranks: number;
+}
+
+export interface MeasureRequest {
+  channel: string;
+  tap: string;
+  tensor: string;
+}
+
+export interface Measurement extends MeasureRequest {
+  shape: "scalar" | "histogram" | "vector";
+  /** A scalar's number (Infinity possible), a vector, or a histogram's counts. */
+  values: Float64Array;
+  /** Histogram: bins + 1 edges. */
+  edges: Float64Array;
+  min: number;
+  max: number;
+  count: number;
+  sum: number;
+  sumSquares: number;
+  seconds: number;
+}
+
+export interface PhaseCost {
+  phase: string;
+  rank: number;
+  seconds: number;
+  bytes: number;
+}
+
+export interface StepResult {
+  /** Mean over the micro-batches, nats per token. */
+  loss: number;
+  /** Global L2 norm of the gradient, before clipping. */
+  gradNorm: number;
+  /** False when the loss or a gradient was not finite: weights and optimizer state are untouched. */
+  applied: boolean;
+  /** Where it was not finite: "loss" or a parameter's name. */
+  nonFinite: string | null;
+  /** Seconds. */
+  time: { forwardBackward: number; optimizer: number; diagnostics: number };
+  phases: PhaseCost[];
+  measurements: Measurement[];
+}
+
+export interface ParameterInfo {
+  name: string;
+  rows: number;
+  cols: number;
+  group: "matrix" | "auxiliary";
+}
+
+/** One call at a time: a second call before the first settles rejects. */
+export interface Engine {
+  readonly backend: BackendReport;
+  parameters(): ParameterInfo[];
+  /**
+   * One optimizer step. `tokens`: micro-batches × batch × (context + 1) ids, so that inputs are [0, T) and targets [1, T].
+   * `lrScale`: the schedule's factor; `clip`: largest gradient norm, 0 = none.
+   */
+  step(tokens: Int32Array, options: { lrScale: number; clip: number; measure: MeasureRequest[] }): Promise<StepResult>;
+  /** Mean loss in nats per token over batches laid out as for step; changes nothing. */
+  evaluate(tokens: Int32Array): Promise<number>;
+  /** Live knobs, from the next step on. `scope` is a glob over parameter names. Throws on what is unknown or not live. */
+  set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void;
+  /** Values in force for one parameter. */
+  values(parameter: string): KnobValues;
+  /** Weights as `weight.NAME`, optimizer state as `optimizer.KIND.NAME`. */
+  save(): Promise<{ step: number; tensors: NamedTensor[] }>;
+  /** Rejects, changing nothing, when a tensor is missing, unknown or of another shape. */
+  load(step: number, tensors: NamedTensor[]): Promise<void>;
+  /** Frees native memory; further calls reject. */
+  dispose(): void;
+}
+
+/** An optimizer without a model: golden trajectories and benchmarks. */
+export interface BareOptimizer {
+  step(gradients: NamedTensor[], lrScale: number): Promise<{ seconds: number; phases: PhaseCost[] }>;
+  set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void;
+  weight(name: string): Float32Array;
+  stateNames(): string[];
+  state(name: string): Float32Array;
+  dispose(): void;
+}
+
+export interface Addon {
+  readonly version: string;
+  describe(): EngineDescription;
+  backends(): BackendReport[];
+  createEngine(config: EngineConfig): Promise<Engine>;
+  createOptimizer(config: {
+    backend: string;
+    threads: number;
+    preset: string;
+    optimizer: KnobValues;
+    auxiliary: KnobValues;
+    ranks: number;
+    parameters: (NamedTensor & { group: "matrix" | "auxiliary" })[];
+  }): Promise<BareOptimizer>;
+}

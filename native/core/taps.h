@@ -1,0 +1,42 @@
+// Taps: named places in a step at which the optimizer shows a matrix to whoever listens.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace muonscope {
+
+enum class Tap { gradient, momentum, orthogonalized, normalized, update, weight };
+
+class TapListener {
+ public:
+  virtual ~TapListener() = default;
+  // Asked before work is spent on showing a matrix.
+  virtual bool wants(Tap tap, const std::string& tensor) const = 0;
+  // The matrix is only valid during the call.
+  virtual void show(Tap tap, const std::string& tensor, Matrix matrix) = 0;
+};
+
+// One value that a diagnostic yields; `values` holds 1 number (scalar), the vector, or a histogram's bins.
+struct Measurement {
+  std::string channel;  // DiagnosticDescription::id, or a derived one such as neuron_norm_cv
+  std::string tap;
+  std::string tensor;
+  std::string shape;  // "scalar" | "histogram" | "vector"
+  std::vector<double> values;
+  // histogram only: bins+1 edges (first −inf, last +inf possible), then the moments TensorBoard keeps
+  std::vector<double> edges;
+  double min = 0, max = 0, count = 0, sum = 0, sumSquares = 0;
+  double seconds = 0;  // what measuring it cost
+};
+
+// What to measure in one step.
+struct MeasureRequest {
+  std::string channel;
+  std::string tap;
+  std::string tensor;
+};
+
+}  // namespace muonscope
