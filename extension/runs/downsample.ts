@@ -1,0 +1,60 @@
+/** Reduces a series to what a chart of a given width can show, without losing a spike. */
+import type { Series } from "../protocol/series";
+
+export interface Range {
+  from: number;
+  to: number;
+}
+
+/** Index of the first element that is ≥ x, in ascending values. */
+export function lowerBound(values: Float64Array, x: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! < x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+// NaN ranks above +Infinity: a bucket that holds one shows it.
+const above = (a: number, b: number): boolean => Number.isNaN(a) ? !Number.isNaN(b) : a > b;
+
+/**
+ * At most 2 × width points of the series within `range` (all of it when undefined), along `axis`: as they are when
+ * they fit, else the first, the last, and the smallest and largest of each bucket between, in order. Infinite and NaN
+ * values are kept as such. One point beyond each end of the range is kept too, within the same bound, so that a line
+ * enters and leaves the chart where it should.
+ */
+export function downsample(series: Series, range: Range | undefined, width: number, axis: "steps" | "times" = "steps"): Series {
+  const x = series[axis];
+  const begin = range ? Math.max(0, lowerBound(x, range.from) - 1) : 0;
+  const end = range ? Math.min(x.length, lowerBound(x, range.to) + 1) : x.length;
+  const pixels = Math.max(2, Math.floor(width));
+  if (end - begin <= 2 * pixels) return pick(series, Array.from({ length: end - begin }, (_, i) => begin + i));
+
+  const kept: number[] = [begin];
+  const left = x[begin + 1]!;
+  // Two of the 2 × width points are the ends; each bucket yields at most two.
+  const perUnit = (pixels - 1) / (x[end - 2]! - left || 1);
+  let i = begin + 1;
+  while (i < end - 1) {
+    const bucket = Math.min(pixels - 2, Math.floor((x[i]! - left) * perUnit));
+    let low = i;
+    let high = i;
+    for (; i < end - 1 && Math.min(pixels - 2, Math.floor((x[i]! - left) * perUnit)) === bucket; i++) {
+      if (above(series.values[low]!, series.values[i]!)) low = i;
+      if (above(series.values[i]!, series.values[high]!)) high = i;
+    }
+    kept.push(Math.min(low, high));
+    if (low !== high) kept.push(Math.max(low, high));
+  }
+  kept.push(end - 1);
+  return pick(series, kept);
+}
+
+function pick(series: Series, indices: number[]): Series {
+  const take = (from: Float64Array): Float64Array => Float64Array.from(indices, (i) => from[i]!);
+  return { steps: take(series.steps), values: take(series.values), times: take(series.times) };
+}
