@@ -1,19 +1,17 @@
 /** Reads one run folder, again and again while it grows. Any prefix of its files is a valid run. */
+import { open, readdir, readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, join } from "node:path";
+import { CHECKPOINTS, EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent, type RunJson, type RunState } from "../protocol/runFolder";
 import type { Histogram, Series } from "../protocol/series";
-import type { RunEvent, RunJson, RunState } from "../protocol/runFolder";
+import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
+import { EventFiles } from "./eventFiles";
+import { isAlive } from "./processes";
+import { SeriesStore, type Cursor, type Increment, type Kind } from "./seriesStore";
+import { deriveState } from "./state";
+import { LineTail } from "./tail";
 
-/** Where a panel is in a series; opaque, from `points`. */
-export interface Cursor {
-  generation: number;
-  length: number;
-}
-
-/** What came to a series since a cursor. `reset`: drop what was drawn, `added` is everything. */
-export interface Increment {
-  added: Series;
-  reset: boolean;
-  cursor: Cursor;
-}
+export type { Cursor, Increment, Kind } from "./seriesStore";
 
 export interface Checkpoint {
   /** Absolute. */
@@ -21,50 +19,195 @@ export interface Checkpoint {
   step: number;
 }
 
-export class RunReader {
-  constructor(readonly folder: string) {}
-  /** Undefined for a folder that another tool wrote, or that is still being made. */
-  run: RunJson | undefined = undefined;
-  readonly events: readonly RunEvent[] = [];
-  /** File, byte, what: unreadable records that were passed over. */
-  readonly warnings: readonly string[] = [];
+/** Enough of a log's end to say why a process died. */
+const LOG_TAIL = { bytes: 4096, lines: 12 };
 
-  /** Reads what was appended since the last call, in slices of a few milliseconds. True when there was something new. */
-  async poll(): Promise<boolean> {
-    throw new Error(`not read: ${this.folder}`);
+export class RunReader {
+  /** Undefined for a folder that another tool wrote, or that is still being made. */
+  run: RunJson | undefined;
+  private readonly store = new SeriesStore();
+  private readonly eventFiles: EventFiles;
+  private readonly eventLines: LineTail;
+  private readonly happened: RunEvent[] = [];
+  private readonly unread: string[] = [];
+  private alive: boolean | undefined;
+  private lastLines = "";
+  private polling: Promise<boolean> | undefined;
+
+  constructor(readonly folder: string) {
+    this.eventFiles = new EventFiles(folder, this.store, (path, byte, what) => this.warn(path, byte, what));
+    this.eventLines = new LineTail(join(folder, EVENTS_JSONL));
   }
+
+  get events(): readonly RunEvent[] {
+    return this.happened;
+  }
+
+  /** File, byte, what: unreadable records that were passed over. */
+  get warnings(): readonly string[] {
+    return this.unread;
+  }
+
+  /**
+   * Reads what was appended since the last call, in slices of a few milliseconds. True when there was something new.
+   * A call during another one gets the other's answer. Rejects when the folder cannot be read.
+   */
+  poll(): Promise<boolean> {
+    this.polling ??= this.read().finally(() => (this.polling = undefined));
+    return this.polling;
+  }
+
+  private async read(): Promise<boolean> {
+    const described = await this.readDescription();
+    const logged = await this.eventFiles.read();
+    const told = await this.readEvents();
+    const gone = await this.look();
+    return described || logged || told || gone;
+  }
+
+  private async readDescription(): Promise<boolean> {
+    if (this.run) return false;
+    const path = join(this.folder, RUN_JSON);
+    let text;
+    try {
+      text = await readFile(path, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
+    try {
+      this.run = JSON.parse(text) as RunJson;
+      return true;
+    } catch (error) {
+      // It is renamed into place, so this is damage; said once.
+      const known = this.unread.length;
+      this.warn(path, 0, `not JSON: ${(error as Error).message}`);
+      return this.unread.length > known;
+    }
+  }
+
+  private async readEvents(): Promise<boolean> {
+    const lines = await this.eventLines.read();
+    for (const { offset, text } of lines) {
+      try {
+        this.happened.push(JSON.parse(text) as RunEvent);
+      } catch (error) {
+        this.warn(join(this.folder, EVENTS_JSONL), offset, `not JSON: ${(error as Error).message}`);
+      }
+    }
+    return lines.length > 0;
+  }
+
+  /** Whether the trainer is still there. */
+  private async look(): Promise<boolean> {
+    const started = this.happened.findLast((event) => event.type === "started");
+    if (!started || started.host !== hostname()) return false;
+    const before = this.alive;
+    this.alive = await isAlive(started.pid, started.processStart);
+    if (this.alive === before) return false;
+    if (!this.alive) {
+      this.lastLines = await readTail(join(this.folder, TRAINER_LOG));
+      // What it wrote between the last look and its end.
+      await this.eventFiles.read();
+      await this.readEvents();
+    }
+    return true;
+  }
+
+  private warn(path: string, byte: number, what: string): void {
+    const warning = `${basename(path)}, byte ${byte}: ${what}`;
+    if (!this.unread.includes(warning)) this.unread.push(warning);
+  }
+
   /** As of the last poll. */
   state(): RunState {
-    throw new Error("not read");
+    const train = this.store.series(LOSS_TRAIN);
+    const last = (series: Series | undefined): number | null => series?.values.at(-1) ?? null;
+    return deriveState({
+      events: this.happened,
+      described: this.run !== undefined,
+      alive: this.alive,
+      step: train?.steps.at(-1) ?? this.store.lastStep,
+      steps: this.run?.spec.steps ?? null,
+      loss: last(train),
+      validationLoss: last(this.store.series(LOSS_VALIDATION)),
+      firstTime: train?.times.length ? train.times[0]! * 1000 : null,
+      lastTime: this.store.lastTime === null ? null : this.store.lastTime * 1000,
+      lastLines: this.lastLines,
+    });
   }
-  /** Scalar, histogram and vector tags, sorted. */
-  tags(kind?: "scalar" | "histogram" | "vector"): string[] {
-    return [kind ?? ""];
+
+  /** Sorted; of all kinds unless one is asked for. */
+  tags(kind?: Kind): string[] {
+    return this.store.tags(kind);
   }
-  /** Views, not copies; what they show does not change under the reader's feet. */
-  series(_tag: string): Series | undefined {
-    return undefined;
+
+  /** Views, not copies; what they show does not change when the reader reads on. */
+  series(tag: string): Series | undefined {
+    return this.store.series(tag);
   }
+
   /** Points since `cursor` (undefined: all). Undefined for a tag that is not (yet) a scalar. */
-  points(_tag: string, _cursor: Cursor | undefined): Increment | undefined {
-    return undefined;
+  points(tag: string, cursor: Cursor | undefined): Increment | undefined {
+    return this.store.points(tag, cursor);
   }
-  histogramSteps(_tag: string): Float64Array {
-    return new Float64Array();
+
+  histogramSteps(tag: string): Float64Array {
+    return this.store.steps(tag);
   }
+
   /** The nearest at or before `step`. */
-  histogram(_tag: string, _step: number): Histogram | undefined {
-    return undefined;
+  histogram(tag: string, step: number): Histogram | undefined {
+    return this.store.histogram(tag, step);
   }
-  vectorSteps(_tag: string): Float64Array {
-    return new Float64Array();
+
+  vectorSteps(tag: string): Float64Array {
+    return this.store.steps(tag);
   }
+
   /** The nearest at or before `step`. */
-  vector(_tag: string, _step: number): { step: number; values: Float64Array } | undefined {
-    return undefined;
+  vector(tag: string, step: number): { step: number; values: Float64Array } | undefined {
+    return this.store.vector(tag, step);
   }
+
   /** Ascending by step. */
-  async checkpoints(): Promise<Checkpoint[]> {
-    return [];
+  checkpoints(): Promise<Checkpoint[]> {
+    return listCheckpoints(this.folder);
+  }
+}
+
+/** Of a run folder, ascending by step; none when it has no folder of checkpoints yet. */
+export async function listCheckpoints(folder: string): Promise<Checkpoint[]> {
+  const found: Checkpoint[] = [];
+  let names: string[];
+  try {
+    names = await readdir(join(folder, CHECKPOINTS));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return found;
+    throw error;
+  }
+  for (const name of names) {
+    const step = /^step-(\d+)\.safetensors$/.exec(name)?.[1];
+    if (step !== undefined) found.push({ file: join(folder, CHECKPOINTS, name), step: Number(step) });
+  }
+  return found.sort((a, b) => a.step - b.step);
+}
+
+/** The last lines of a text file; empty when there is none. */
+export async function readTail(path: string): Promise<string> {
+  let file;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(LOG_TAIL.bytes, size));
+    await file.read(bytes, 0, bytes.length, size - bytes.length);
+    return bytes.toString("utf8").trimEnd().split("\n").slice(-LOG_TAIL.lines).join("\n");
+  } finally {
+    await file.close();
   }
 }

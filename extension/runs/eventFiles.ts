@@ -1,0 +1,83 @@
+/** Reads a folder's TensorBoard logs, all of them one run, into a store while they grow. */
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { EventDecoder } from "../protocol/tfevents";
+import { RecordReader } from "../protocol/tfrecord";
+import { isEventFile } from "./list";
+import type { SeriesStore } from "./seriesStore";
+import { Slices } from "./slices";
+import { readFrom } from "./tail";
+
+interface LogFile {
+  path: string;
+  order: number;
+  records: RecordReader;
+  decoder: EventDecoder;
+  size: number;
+  stopped: boolean;
+}
+
+export class EventFiles {
+  private readonly files = new Map<string, LogFile>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly store: SeriesStore,
+    private readonly warn: (path: string, byte: number, what: string) => void,
+  ) {}
+
+  /** True when there was something new. */
+  async read(): Promise<boolean> {
+    // A log's name holds the second it was begun in: the names' order is the order of restarts.
+    const names = (await readdir(this.folder)).filter(isEventFile).sort();
+    let found = false;
+    for (const [order, name] of names.entries()) {
+      let file = this.files.get(name);
+      if (!file) {
+        file = { path: join(this.folder, name), order, records: new RecordReader(), decoder: new EventDecoder(), size: 0, stopped: false };
+        this.files.set(name, file);
+      }
+      file.order = order;
+      if (await this.readFile(file)) found = true;
+    }
+    return found;
+  }
+
+  private async readFile(file: LogFile): Promise<boolean> {
+    if (file.stopped) return false;
+    const { size } = await stat(file.path);
+    if (size < file.size) {
+      this.warn(file.path, size, `the log was ${file.size} bytes long and is now shorter; what was read is kept, the rest is left unread`);
+      file.stopped = true;
+      return true;
+    }
+    if (size === file.size) return false;
+    const slices = new Slices();
+    for await (const chunk of readFrom(file.path, file.records.received)) {
+      file.records.push(chunk);
+      await this.drain(file, slices);
+    }
+    file.size = file.records.received;
+    return true;
+  }
+
+  private async drain(file: LogFile, slices: Slices): Promise<void> {
+    for (let item = file.records.next(); item; item = file.records.next()) {
+      if (item.kind === "damage") this.warn(file.path, item.offset, item.what);
+      else if (item.kind === "record") this.take(file, item.offset, item.data);
+      if (slices.spent) await slices.breathe();
+    }
+  }
+
+  private take(file: LogFile, offset: number, data: Uint8Array): void {
+    let event;
+    try {
+      event = file.decoder.decode(data);
+    } catch (error) {
+      this.warn(file.path, offset, `not a TensorBoard event: ${(error as Error).message}`);
+      return;
+    }
+    if (event.sessionStart) this.store.supersede(event.step);
+    for (const value of event.values) this.store.add(file.order, event.step, event.wallTime, value);
+  }
+}
