@@ -22,7 +22,7 @@ export interface OptimizerDescription {
   title: string;
   meaning: string;
   source: string;
-  /** Complete: a value for every knob. */
+  /** A value for every knob that applies to it; setting another one is refused. */
   defaults: KnobValues;
 }
 

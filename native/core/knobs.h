@@ -19,7 +19,7 @@ struct Knob {
   KnobValue defaultValue;
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
-  std::vector<std::string> choices;  // of an enum
+  std::vector<std::string> choices = {};  // of an enum
   bool live;                         // may change during a run
   std::string meaning;
   std::string source;                // paper section or repository
@@ -30,7 +30,7 @@ struct OptimizerDescription {
   std::string title;
   std::string meaning;
   std::string source;
-  KnobValues defaults;  // complete: every knob
+  KnobValues defaults;  // a value for every knob that applies; setting another one is refused
 };
 
 struct DiagnosticDescription {
@@ -55,7 +55,18 @@ struct Description {
 
 const Description& describe();
 
-// Throws std::invalid_argument with expected, received and the nearest known name.
+// The functions below throw std::invalid_argument with what was expected, what came and, for a name, the nearest known one.
 void validateKnob(const Knob& knob, const KnobValue& value);
+const Knob& findKnob(const std::vector<Knob>& knobs, const std::string& id);
+const OptimizerDescription& findOptimizer(const std::string& id);
+
+// `base` with `overrides` in place, each of them known, in range and applicable (present in `base`).
+// `what` names the base in errors ("optimizer adamw").
+KnobValues mergeKnobs(const std::vector<Knob>& knobs, const KnobValues& base, const KnobValues& overrides, const std::string& what);
+// The default of every knob.
+KnobValues defaultsOf(const std::vector<Knob>& knobs);
+
+// The candidate with the smallest edit distance to `name`; `candidates` is not empty.
+std::string nearestName(const std::string& name, const std::vector<std::string>& candidates);
 
 }  // namespace muonscope

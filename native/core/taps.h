@@ -8,7 +8,14 @@
 
 namespace muonscope {
 
+// gradient: as the backward pass left it. momentum: after its update (Adam: the first moment). orthogonalized: O, or
+// the raw direction while orthogonalisation is off. normalized: what the division by the second moment yields, of O
+// or (place before) of the momentum; not shown while normalisation is off. update: what is subtracted from the
+// weights, learning rate and scale included, decay not. weight: after the step.
 enum class Tap { gradient, momentum, orthogonalized, normalized, update, weight };
+
+std::string tapName(Tap tap);
+const std::vector<std::string>& tapNames();
 
 class TapListener {
  public:
@@ -21,13 +28,13 @@ class TapListener {
 
 // One value that a diagnostic yields; `values` holds 1 number (scalar), the vector, or a histogram's bins.
 struct Measurement {
-  std::string channel;  // DiagnosticDescription::id, or a derived one such as neuron_norm_cv
+  std::string channel;  // DiagnosticDescription::id
   std::string tap;
   std::string tensor;
   std::string shape;  // "scalar" | "histogram" | "vector"
-  std::vector<double> values;
+  std::vector<double> values = {};
   // histogram only: bins+1 edges (first −inf, last +inf possible), then the moments TensorBoard keeps
-  std::vector<double> edges;
+  std::vector<double> edges = {};
   double min = 0, max = 0, count = 0, sum = 0, sumSquares = 0;
   double seconds = 0;  // what measuring it cost
 };

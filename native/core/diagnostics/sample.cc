@@ -1,0 +1,43 @@
+// Quantities of one matrix that diagnostics share.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/device_buffer.h"
+#include "core/diagnostics/diagnostic.h"
+
+namespace muonscope {
+
+const std::vector<double>& Sample::squaredSingularValues() {
+  if (!squaredSingularValues_) {
+    squaredSingularValues_.emplace(static_cast<size_t>(std::min(rows(), cols())));
+    backend_.gramEigenvalues(squaredSingularValues_->data(), matrix_);
+  }
+  return *squaredSingularValues_;
+}
+
+const std::vector<double>& Sample::rowMeanSquares() {
+  if (!rowMeanSquares_) {
+    DeviceBuffer meanSquares(backend_, rows());
+    backend_.rowMeanSquare(meanSquares.data(), matrix_);
+    const std::vector<float> values = meanSquares.download();
+    rowMeanSquares_.emplace(values.begin(), values.end());
+  }
+  return *rowMeanSquares_;
+}
+
+double Sample::sumSquares() {
+  const auto& means = rowMeanSquares();
+  return std::accumulate(means.begin(), means.end(), 0.0) * static_cast<double>(cols());
+}
+
+const std::vector<double>& Sample::neuronNorms() {
+  if (!neuronNorms_) {
+    neuronNorms_.emplace(rowMeanSquares());
+    const double mean = sumSquares() / (static_cast<double>(rows()) * static_cast<double>(cols()));
+    for (double& value : *neuronNorms_) value = mean > 0 ? std::sqrt(value / mean) : 0;
+  }
+  return *neuronNorms_;
+}
+
+}  // namespace muonscope
