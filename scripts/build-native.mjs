@@ -1,0 +1,68 @@
+// Builds native/ with CMake and puts the addon's binary, with the libraries that it must bring along, into dist/.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { addonBinary, dist, findProgram, root } from "./places.mjs";
+import { capture, entry, Failure, runStep } from "./shell.mjs";
+
+/** Where a configuration is built: `release` ships, `sanitize` is for the native tests. */
+export const nativeFolder = (sanitize) => join(root, "build", sanitize ? "native-asan" : "native");
+
+/** Part of a system's C library, C++ run time or loader: on every machine, never shipped. */
+const SYSTEM_LIBRARY = /^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)\.so/;
+
+/** Shared libraries that a Linux binary needs and a bare machine lacks: name → file. */
+export async function neededLibraries(binary) {
+  if (process.platform !== "linux") return new Map();
+  const { output } = await capture("ldd", [binary]);
+  const found = new Map();
+  for (const [, name, file] of output.matchAll(/^\s*(\S+) => (.+?)(?: \(0x[0-9a-f]+\))?$/gm)) {
+    if (file === "not found") throw new Failure(`${basename(binary)} needs ${name}, which is not on this machine.`);
+    if (!SYSTEM_LIBRARY.test(name)) found.set(name, file);
+  }
+  return found;
+}
+
+/** A running trainer may have the old file mapped: it is replaced by name, never overwritten. */
+function replaceFile(from, to) {
+  if (existsSync(to) && statSync(to).size === statSync(from).size && readFileSync(to).equals(readFileSync(from))) return;
+  copyFileSync(from, `${to}.new`);
+  renameSync(`${to}.new`, to);
+}
+
+async function configure(folder, sanitize) {
+  const cmake = findProgram("cmake");
+  if (!cmake) throw new Failure("CMake is needed to build the addon and was not found on the PATH. Debian's package: cmake.");
+  // A folder that was copied from another checkout: CMake refuses it, and says so at length.
+  const cmakeCache = join(folder, "CMakeCache.txt");
+  if (existsSync(cmakeCache) && !readFileSync(cmakeCache, "utf8").includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${join(root, "native")}\n`))
+    rmSync(folder, { recursive: true });
+  if (!existsSync(join(folder, "Makefile")) && !existsSync(join(folder, "build.ninja")))
+    await runStep(`Configuring the addon${sanitize ? " with sanitizers" : ""}`, cmake, [
+      "-S", join(root, "native"), "-B", folder,
+      `-DCMAKE_BUILD_TYPE=${sanitize ? "RelWithDebInfo" : "Release"}`, `-DMUONSCOPE_SANITIZE=${sanitize ? "ON" : "OFF"}`,
+    ]);
+  return cmake;
+}
+
+/** Two compilers at a time, or as many as MUONSCOPE_JOBS says: each takes up to a gigabyte. */
+const jobs = process.env.MUONSCOPE_JOBS || "2";
+
+export async function buildNative({ sanitize = false } = {}) {
+  const folder = nativeFolder(sanitize);
+  const cmake = await configure(folder, sanitize);
+  const warnings = [];
+  await runStep(`Building the addon${sanitize ? " with sanitizers" : ""}`, cmake, ["--build", folder, "-j", jobs], {
+    onLine: (line) => / warning: /.test(line) && warnings.push(line),
+  });
+  for (const line of warnings) console.log(line);
+  if (sanitize) return;
+  const built = join(folder, "muonscope.node");
+  if (!existsSync(built)) throw new Failure(`CMake built no ${built}. Remove ${folder} and build again.`);
+  mkdirSync(dist, { recursive: true });
+  for (const [name, file] of await neededLibraries(built)) replaceFile(file, join(dist, name));
+  replaceFile(built, addonBinary);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await entry(() => buildNative({ sanitize: process.argv.includes("--sanitize") }));

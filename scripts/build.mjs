@@ -1,0 +1,95 @@
+// Builds everything into dist/: the addon's binary, the bundles that ship and those of the tests. `npm run build`;
+// with --watch the bundles follow their sources (the binary does not: run `npm run build` for it).
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { buildNative } from "./build-native.mjs";
+import { root } from "./places.mjs";
+import { setup } from "./setup.mjs";
+import { entry, Failure } from "./shell.mjs";
+
+/** Bundles by name. A group is one esbuild call: its entry points share options. */
+async function groups(watch) {
+  const { default: glob } = await import("fast-glob");
+  const sources = (pattern) => glob.sync(pattern, { cwd: root }).sort();
+  const common = { absWorkingDir: root, bundle: true, logLevel: "warning", metafile: true, minify: !watch, sourcemap: true };
+  const node = { ...common, platform: "node", format: "cjs", target: "node20" };
+  return {
+    // What VS Code loads, and the trainer's own process.
+    extension: {
+      ...node,
+      entryPoints: { main: "extension/main.ts", trainer: "extension/trainer/main.ts" },
+      outdir: "dist",
+      external: ["vscode"],
+    },
+    // One bundle a panel: each file directly in webview/ is an entry point.
+    webview: {
+      ...common,
+      platform: "browser",
+      format: "iife",
+      target: "es2022",
+      entryPoints: sources("webview/*.ts"),
+      outdir: "dist/webview",
+      loader: { ".ttf": "dataurl" },
+    },
+    tests: {
+      ...node,
+      minify: false,
+      entryPoints: [...sources("test/{unit,ui}/*.test.ts"), ...sources("test/{golden/golden,bench/bench,python/dump}.ts")],
+      outbase: "test",
+      outdir: "dist/test",
+      packages: "external",
+    },
+    // An extension of its own, installed where no node_modules are: Mocha goes in.
+    host: {
+      ...node,
+      minify: false,
+      entryPoints: { "host/main": "test/host/main.ts" },
+      outdir: "dist/test",
+      external: ["vscode"],
+      // Mocha's parallel mode, which is not used.
+      logOverride: { "require-resolve-not-external": "silent" },
+    },
+  };
+}
+
+/** Which npm packages are inside the bundles that ship, as a JSON array: their licences go along. */
+export const bundledPackagesFile = join(root, "build", "bundled-packages.json");
+
+function bundledPackages(metafile) {
+  const names = Object.keys(metafile.inputs).map((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]);
+  return [...new Set(names.filter(Boolean))].sort();
+}
+
+export async function buildBundles({ watch = false } = {}) {
+  const esbuild = await import("esbuild");
+  const packages = new Set();
+  for (const [name, options] of Object.entries(await groups(watch))) {
+    if (watch) {
+      const context = await esbuild.context({ ...options, logLevel: "info" });
+      await context.watch();
+      continue;
+    }
+    const result = await esbuild.build(options).catch((error) => {
+      // esbuild has printed the errors with their places.
+      throw new Failure(`Bundling (${name}) failed: ${error.message.split("\n")[0]}`);
+    });
+    if (name === "extension" || name === "webview") for (const found of bundledPackages(result.metafile)) packages.add(found);
+  }
+  if (watch) return;
+  mkdirSync(dirname(bundledPackagesFile), { recursive: true });
+  writeFileSync(bundledPackagesFile, JSON.stringify([...packages].sort(), null, 2));
+}
+
+export async function build() {
+  await setup(["compiler"]);
+  await buildNative();
+  await buildBundles();
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await entry(async () => {
+    if (!process.argv.includes("--watch")) return build();
+    await setup([]);
+    await buildBundles({ watch: true });
+  });

@@ -1,0 +1,102 @@
+// The host suite: Mocha inside a real extension host, with the packaged extension installed. A served VS Code takes no
+// extensionTestsPath, so the tests are a small extension beside the product that writes its results to a file; a browser
+// has to be there, because a served workbench starts its extension host for a page.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openWorkbench } from "./browser.mjs";
+import { packVsix } from "./package.mjs";
+import { artifacts, dist, root } from "./places.mjs";
+import { startServedVscode } from "./served-vscode.mjs";
+import { Failure, step } from "./shell.mjs";
+import { makeTestWorkspace } from "./test-workspace.mjs";
+
+const folder = join(root, "build", "test", "host");
+/** A phase is one life of the extension host. `reload` is the same window, loaded again. */
+const PHASE_LIMIT_MS = 120_000;
+
+/** The test extension as a VSIX: its bundle and a manifest. */
+async function packTests(file) {
+  const { createVSIX } = await import("@vscode/vsce");
+  const source = join(folder, "extension");
+  mkdirSync(source, { recursive: true });
+  const manifest = {
+    name: "host-tests",
+    publisher: "muonscope-tests",
+    version: "0.0.1",
+    engines: { vscode: "^1.100.0" },
+    main: "main.js",
+    activationEvents: ["onStartupFinished"],
+    extensionKind: ["workspace"],
+    capabilities: { untrustedWorkspaces: { supported: true } },
+  };
+  writeFileSync(join(source, "package.json"), JSON.stringify(manifest));
+  writeFileSync(join(source, ".vscodeignore"), "**\n!package.json\n!main.js\n!main.js.map\n");
+  for (const name of ["main.js", "main.js.map"]) writeFileSync(join(source, name), readFileSync(join(dist, "test", "host", name)));
+  await createVSIX({ cwd: source, packagePath: file, dependencies: false, allowMissingRepository: true, skipLicense: true });
+}
+
+/** Waits for a phase's results; on failure the screenshot shows what the window looked like. */
+async function results(phase, page) {
+  const file = join(folder, "results", `${phase}.json`);
+  const deadline = Date.now() + PHASE_LIMIT_MS;
+  while (!existsSync(file)) {
+    if (Date.now() > deadline) {
+      mkdirSync(artifacts, { recursive: true });
+      await page.screenshot({ path: join(artifacts, `host-${phase}.png`) });
+      throw new Failure(`The host tests (${phase}) gave no results within ${PHASE_LIMIT_MS / 1000} s: see artifacts/host-${phase}.png.`);
+    }
+    await page.waitForTimeout(100);
+  }
+  const { tests } = JSON.parse(readFileSync(file, "utf8"));
+  for (const { title, state, error, seconds } of tests) {
+    console.log(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${seconds ? ` (${seconds.toFixed(2)} s)` : ""}`);
+    if (error) console.log(error.replace(/^/gm, "      "));
+  }
+  return tests;
+}
+
+async function inWindow({ phases, trust, vsix }) {
+  const data = join(folder, `vscode-${phases[0]}`);
+  rmSync(data, { recursive: true, force: true });
+  const server = await step("Starting a served VS Code", () =>
+    startServedVscode({
+      folder: makeTestWorkspace(join(folder, `workspace-${phases[0]}`)),
+      data,
+      vsix,
+      trust,
+      settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true },
+      env: { MUONSCOPE_TEST_PHASES: phases.join(), MUONSCOPE_TEST_RESULTS: join(folder, "results") },
+    }),
+  );
+  try {
+    const { browser, page } = await openWorkbench(server.url);
+    try {
+      const tests = [];
+      for (const phase of phases) {
+        if (phase !== phases[0]) await page.reload();
+        tests.push(...(await results(phase, page)));
+      }
+      return tests;
+    } finally {
+      await browser.close();
+    }
+  } finally {
+    await server.stop();
+  }
+}
+
+export function countTests(tests) {
+  const by = (state) => tests.filter((test) => test.state === state);
+  return { passed: by("passed").length, failed: by("failed").length, skipped: by("pending").length, reasons: by("pending").map((test) => test.title) };
+}
+
+export async function runHostSuite() {
+  rmSync(join(folder, "results"), { recursive: true, force: true });
+  mkdirSync(join(folder, "results"), { recursive: true });
+  const vsix = [join(folder, "muonscope.vsix"), join(folder, "host-tests.vsix")];
+  await step("Packaging the extension", () => packVsix(vsix[0]));
+  await packTests(vsix[1]);
+  const tests = await inWindow({ phases: ["run", "reload"], trust: true, vsix });
+  tests.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix })));
+  return countTests(tests);
+}

@@ -1,0 +1,61 @@
+// Packs the extension as a VSIX for this platform: `npm run package`. What goes in is what .vscodeignore leaves: the
+// bundles, media/, the addon with the BLAS it needs, README, CHANGELOG, LICENSE and the notices of what is not ours.
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, bundledPackagesFile } from "./build.mjs";
+import { neededLibraries } from "./build-native.mjs";
+import { addonBinary, dist, findProgram, root } from "./places.mjs";
+import { capture, entry, Failure, step } from "./shell.mjs";
+
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const target = `${process.platform}-${process.arch}`;
+
+/** The licence text of one npm package that was bundled. */
+function npmNotice(name) {
+  const folder = join(root, "node_modules", name);
+  const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
+  const text = file ? readFileSync(join(folder, file), "utf8").trim() : `Licence: ${license} (the package carries no text of it).`;
+  return `${name} ${version} (${license})\n\n${text}`;
+}
+
+/** The copyright file of the Debian package that a shared library came from. */
+async function libraryNotice(name, file) {
+  const dpkg = findProgram("dpkg-query");
+  for (const candidate of dpkg ? [file, realpathSync(file)] : []) {
+    const { code, output } = await capture(dpkg, ["-S", candidate], { allowFailure: true });
+    const text = code === 0 && `/usr/share/doc/${output.split(":")[0]}/copyright`;
+    if (text && existsSync(text)) return `${name}\n\n${readFileSync(text, "utf8").trim()}`;
+  }
+  throw new Failure(
+    `${name} (${file}) goes into the package, and the text of its licence was not found. ` +
+      "Package on Debian or Ubuntu, where each library's package carries it.",
+  );
+}
+
+async function writeNotices() {
+  const packages = JSON.parse(readFileSync(bundledPackagesFile, "utf8"));
+  const parts = packages.map(npmNotice);
+  // Each library's origin: what ldd resolves without the copies in dist/.
+  for (const [name, file] of await neededLibraries(join(root, "build", "native", "muonscope.node"))) parts.push(await libraryNotice(name, file));
+  const head = `Muonscope ${manifest.version} contains the following software of others.`;
+  writeFileSync(join(dist, "THIRD-PARTY-NOTICES.txt"), [head, ...parts].join(`\n\n${"=".repeat(80)}\n\n`) + "\n");
+}
+
+/** Packs what is built into `file`. */
+export async function packVsix(file) {
+  const { createVSIX } = await import("@vscode/vsce");
+  if (!existsSync(addonBinary)) throw new Failure(`${addonBinary} is not there: run \`npm run build\` first.`);
+  await writeNotices();
+  mkdirSync(dirname(file), { recursive: true });
+  await createVSIX({ cwd: root, packagePath: file, target, dependencies: false, rewriteRelativeLinks: false, allowMissingRepository: true });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await entry(async () => {
+    await build();
+    const file = join(root, `${manifest.name}-${target}-${manifest.version}.vsix`);
+    await step("Packaging", () => packVsix(file));
+    console.log(`${basename(file)}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);
+  });

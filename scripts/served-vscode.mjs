@@ -1,0 +1,84 @@
+// A served VS Code (code-server) with extensions of our choice, on this machine only: for `npm start` without a desktop
+// VS Code, and for the host and ui suites.
+import { spawn } from "node:child_process";
+import { createWriteStream, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
+import { servedVscode } from "./setup.mjs";
+import { capture, Failure } from "./shell.mjs";
+
+const freePort = () =>
+  new Promise((accept, reject) => {
+    const server = createServer();
+    server.on("error", reject).listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => accept(port));
+    });
+  });
+
+/** Resolves when the server answers; rejects when its process ends before, with what it said. */
+async function answers(url, child, logFile) {
+  const deadline = Date.now() + 60_000;
+  let ended;
+  child.once("exit", (code, signal) => (ended = signal ?? `exit code ${code}`));
+  while (Date.now() < deadline) {
+    if (ended) throw new Failure(`The served VS Code ended (${ended}) before it answered; see ${logFile}.`);
+    const ok = await fetch(`${url}/healthz`).then((response) => response.ok, () => false);
+    if (ok) return;
+    await new Promise((wake) => setTimeout(wake, 100));
+  }
+  throw new Failure(`The served VS Code did not answer on ${url} within a minute; see ${logFile}.`);
+}
+
+/**
+ * Starts one.
+ *
+ * `folder`: what it opens. `data`: a folder for its user data, extensions and log; kept when it exists.
+ * `vsix`: packages to install. `settings`: the user's settings. `trust`: false shows the workspace as untrusted until
+ * its user says otherwise. `env`: for the server and so for the extension host. Returns its address and how to end it.
+ */
+export async function startServedVscode({ folder, data, vsix = [], settings = {}, trust = true, port, env = {} }) {
+  const extensions = join(data, "extensions");
+  const user = join(data, "user");
+  const settingsFile = join(user, "User", "settings.json");
+  const logFile = join(data, "server.log");
+  mkdirSync(dirname(settingsFile), { recursive: true });
+  // Its user may have changed them since: written once.
+  if (!existsSync(settingsFile)) writeFileSync(settingsFile, JSON.stringify(settings, null, 2));
+  const places = ["--extensions-dir", extensions, "--user-data-dir", user];
+  const environment = { ...env, PATH: `${dirname(servedVscode.node)}:${process.env.PATH}` };
+  rmSync(join(extensions, "extensions.json"), { force: true });
+  if (vsix.length > 0)
+    await capture(servedVscode.node, [servedVscode.entry, ...vsix.flatMap((file) => ["--install-extension", file]), "--force", ...places], {
+      env: environment,
+    });
+  const chosen = port ?? (await freePort());
+  const address = `127.0.0.1:${chosen}`;
+  const args = ["--auth", "none", "--bind-addr", address, "--disable-telemetry", "--disable-update-check", ...places];
+  if (trust) args.push("--disable-workspace-trust");
+  const log = createWriteStream(logFile);
+  // A group of its own, so that `stop` reaches the extension host too; the trainers it started are in groups of theirs.
+  const child = spawn(servedVscode.node, [servedVscode.entry, ...args, folder], {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  const exited = new Promise((accept) => child.once("exit", accept));
+  const stop = async () => {
+    try {
+      process.kill(-child.pid, "SIGTERM");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+    await exited;
+  };
+  try {
+    await answers(`http://${address}`, child, logFile);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `http://${address}/?folder=${encodeURIComponent(folder)}`, stop, exited, logFile };
+}

@@ -1,0 +1,147 @@
+// Installs what a checkout needs and does not have yet: `npm run setup`, and first of all in start, test and build.
+// Needs nothing but Node. Says what it does; does nothing, quickly, when nothing is missing.
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { cache, findChromium, findProgram, python, root } from "./places.mjs";
+import { capture, entry, Failure, runStep } from "./shell.mjs";
+
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+
+/** A server build of VS Code from npm. See CONTRIBUTING.md for why this one. */
+const CODE_SERVER = "4.139.1";
+/** The major version of Node that this code-server demands. */
+const CODE_SERVER_NODE = "24";
+const servedFolder = join(cache, "served-vscode");
+export const servedVscode = {
+  node: join(servedFolder, "node_modules", "node", "bin", "node"),
+  entry: join(servedFolder, "node_modules", "code-server", "out", "node", "entry.js"),
+};
+
+function checkNode() {
+  if (Number(process.versions.node.split(".")[0]) < 20)
+    throw new Failure(`Node 20 or newer is needed; this is Node ${process.versions.node}. Install a newer one and try again.`);
+}
+
+/** npm writes node_modules/.package-lock.json last: older than the lock means that the lock has changed since. */
+async function nodeModules() {
+  const installed = join(root, "node_modules", ".package-lock.json");
+  const lock = join(root, "package-lock.json");
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  await runStep("Installing npm dependencies", npm, ["ci", "--no-audit", "--no-fund"]);
+}
+
+/** True where the C++ compiler finds all of these headers. */
+async function hasHeaders(...headers) {
+  const compiler = findProgram(process.env.CXX || "c++", "g++", "clang++");
+  if (!compiler) return false;
+  const args = headers.flatMap((header) => ["-include", header]);
+  const { code } = await capture(compiler, ["-E", "-x", "c++", ...args, "/dev/null"], { allowFailure: true });
+  return code === 0;
+}
+
+/** What is missing of the system's packages for these parts, by Debian's names. */
+async function missingPackages(parts) {
+  const missing = [];
+  if (parts.has("compiler")) {
+    if (!findProgram("cmake")) missing.push("cmake");
+    if (!findProgram(process.env.CXX || "c++", "g++", "clang++")) missing.push("g++");
+    if (!findProgram("make", "ninja")) missing.push("make");
+    // macOS has Accelerate, and MKL sets MKLROOT; elsewhere CMake needs the headers of a BLAS.
+    if (process.platform === "linux" && !process.env.MKLROOT && !(await hasHeaders("cblas.h"))) missing.push("libopenblas-dev");
+  }
+  if (parts.has("browser") && !findChromium()) missing.push("chromium");
+  if (parts.has("vscode") && !servedVscodeIsInstalled() && process.platform === "linux") {
+    if (!(await hasHeaders("gssapi/gssapi.h"))) missing.push("libkrb5-dev");
+    if (!findProgram("python3")) missing.push("python3");
+  }
+  if (parts.has("python") && !existsSync(python) && !findProgram("python3")) missing.push("python3");
+  return missing;
+}
+
+async function systemPackages(parts) {
+  const missing = await missingPackages(parts);
+  if (missing.length === 0) return;
+  const packages = missing.includes("g++") && !missing.includes("make") ? [...missing, "make"] : missing;
+  const apt = findProgram("apt-get");
+  const command = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  if (!apt || process.getuid?.() !== 0)
+    throw new Failure(
+      `These programs or libraries are missing (Debian's package names): ${packages.join(", ")}.\n` +
+        (apt ? `Install them with\n  sudo sh -c '${command}'\nand try again.` : "Install them with your system's package manager and try again."),
+    );
+  const env = { DEBIAN_FRONTEND: "noninteractive" };
+  await runStep("Updating the package lists", apt, ["update"], { env });
+  await runStep(`Installing ${packages.join(", ")}`, apt, ["install", "-y", "--no-install-recommends", ...packages], { env });
+}
+
+function servedVscodeIsInstalled() {
+  const manifest = join(dirname(dirname(dirname(servedVscode.entry))), "package.json");
+  // The remote workbench's own dependencies are compiled by the post-install: without them it does not start.
+  const compiled = join(dirname(manifest), "lib", "vscode", "node_modules", "@vscode", "spdlog", "build", "Release", "spdlog.node");
+  if (!existsSync(manifest) || !existsSync(compiled) || !existsSync(servedVscode.node)) return false;
+  return JSON.parse(readFileSync(manifest, "utf8")).version === CODE_SERVER;
+}
+
+async function installServedVscode() {
+  if (servedVscodeIsInstalled()) return;
+  mkdirSync(servedFolder, { recursive: true });
+  writeFileSync(join(servedFolder, "package.json"), JSON.stringify({ name: "served-vscode", private: true, version: "0.0.0" }));
+  const options = ["--no-audit", "--no-fund", "--foreground-scripts"];
+  await runStep(`Installing Node ${CODE_SERVER_NODE} for the served VS Code`, npm, ["install", ...options, `node@${CODE_SERVER_NODE}`], {
+    cwd: servedFolder,
+  });
+  await runStep("Installing a served VS Code (600 MB, compiles for some minutes)", npm, ["install", ...options, `code-server@${CODE_SERVER}`], {
+    cwd: servedFolder,
+    // Its post-install must run under the Node that will run it, as root too.
+    env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_unsafe_perm: "true" },
+  });
+  if (!servedVscodeIsInstalled())
+    throw new Failure(
+      `code-server ${CODE_SERVER} was installed in ${servedFolder}, but its native modules were not compiled: ` +
+        "npm did not run its post-install script. Allow install scripts for this folder and run `npm run setup` again.",
+    );
+}
+
+/** Why the Python companion is not there; undefined when it is. Never an error: it only serves comparisons. */
+async function installPython() {
+  const works = async () =>
+    existsSync(python) && (await capture(python, ["-c", "import numpy, safetensors, tensorboard, torch"], { allowFailure: true })).code === 0;
+  const stamp = join(cache, "python", "complete");
+  if (process.env.MUONSCOPE_PYTHON)
+    return (await works()) ? undefined : `MUONSCOPE_PYTHON=${python} cannot import numpy, safetensors, tensorboard and torch`;
+  // Importing torch takes seconds: done once, then remembered.
+  if (existsSync(stamp) && existsSync(python)) return undefined;
+  try {
+    if (!(await works())) {
+      await runStep("Creating a Python environment", findProgram("python3"), ["-m", "venv", join(cache, "python")]);
+      const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1"];
+      await runStep("Installing numpy, safetensors, tensorboard", python, [...pip, "numpy", "safetensors", "tensorboard"]);
+      await runStep("Installing PyTorch for the CPU", python, [...pip, "torch==2.13.0+cpu"]);
+      if (!(await works())) return "the Python environment was made, but numpy, safetensors, tensorboard and torch cannot be imported";
+    }
+    writeFileSync(stamp, "");
+    return undefined;
+  } catch (error) {
+    if (error instanceof Failure) return error.message.trim().split("\n").slice(-4).join(" ");
+    throw error;
+  }
+}
+
+export const PARTS = ["compiler", "browser", "vscode", "python"];
+
+/** Installs npm's packages and the given parts. Returns why Python is not there, if it was asked for and is not. */
+export async function setup(parts) {
+  checkNode();
+  const wanted = new Set(parts);
+  await nodeModules();
+  await systemPackages(wanted);
+  if (wanted.has("vscode")) await installServedVscode();
+  return { noPython: wanted.has("python") ? await installPython() : undefined };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await entry(async () => {
+    const { noPython } = await setup(PARTS);
+    console.log(noPython ? `Everything is there but Python's packages: ${noPython}` : "Everything is there.");
+  });

@@ -1,0 +1,39 @@
+// `npm start`: installs what is missing, builds, and opens VS Code on examples/ with the extension in it: the desktop's
+// `code` where there is one on the PATH, else a served VS Code that stays until Ctrl-C (`--port N`, `--served` to prefer it).
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { build } from "./build.mjs";
+import { packVsix } from "./package.mjs";
+import { findProgram, root } from "./places.mjs";
+import { startServedVscode } from "./served-vscode.mjs";
+import { setup } from "./setup.mjs";
+import { entry, passThrough, step } from "./shell.mjs";
+
+const examples = join(root, "examples");
+
+async function serve(port) {
+  const vsix = join(root, "build", "start", "muonscope.vsix");
+  await step("Packaging the extension", () => packVsix(vsix));
+  const server = await step("Starting a served VS Code", () =>
+    startServedVscode({
+      folder: examples,
+      data: join(root, "build", "start", "vscode"),
+      vsix: [vsix],
+      port,
+      settings: { "workbench.startupEditor": "none" },
+    }),
+  );
+  console.log(`\nVS Code is at  ${server.url}\nOpen the palette (F1) and choose "Muonscope: Start Training Run…". Ctrl-C ends it; runs go on.`);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.stop());
+  await server.exited;
+}
+
+await entry(async () => {
+  const { values } = parseArgs({ options: { port: { type: "string" }, served: { type: "boolean" } } });
+  const code = values.served || values.port ? undefined : findProgram("code");
+  await setup(code ? ["compiler"] : ["compiler", "vscode"]);
+  await build();
+  if (!code) return serve(values.port && Number(values.port));
+  console.log("Opening VS Code on examples/…");
+  process.exitCode = await passThrough(code, [`--extensionDevelopmentPath=${root}`, "--new-window", examples]);
+});

@@ -1,0 +1,93 @@
+// The test suites: how each is run and its results counted. A suite takes { noPython } and returns
+// { passed, failed, skipped, reasons }, `reasons` saying why something was skipped.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { buildNative, nativeFolder } from "./build-native.mjs";
+import { runHostSuite } from "./host-suite.mjs";
+import { dist, findProgram, python, root } from "./places.mjs";
+import { capture, Failure, passThrough } from "./shell.mjs";
+import { runUiSuite } from "./ui-suite.mjs";
+
+const print = (line) => console.log(line);
+
+/** Test files bundled for `node --test`. `env` is added to theirs. */
+export async function nodeTests(folder, env = {}) {
+  const files = readdirSync(join(dist, "test", folder)).filter((file) => file.endsWith(".test.js")).sort();
+  if (files.length === 0) throw new Failure(`dist/test/${folder} holds no *.test.js: a suite without tests proves nothing.`);
+  const results = join(root, "build", "test", `${folder}.json`);
+  mkdirSync(join(root, "build", "test"), { recursive: true });
+  rmSync(results, { force: true });
+  const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
+  reporters.push(`--test-reporter=${join(root, "scripts", "count-reporter.mjs")}`, `--test-reporter-destination=${results}`);
+  const args = ["--enable-source-maps", "--test", "--test-concurrency=1", ...reporters, ...files.map((file) => join("dist", "test", folder, file))];
+  const code = await passThrough(process.execPath, args, { env });
+  if (!existsSync(results)) throw new Failure(`node --test (${folder}) ended with exit code ${code} and counted nothing.`);
+  const count = JSON.parse(readFileSync(results, "utf8"));
+  // An error outside of any test (while a file loads, or after its tests) shows in the exit code alone.
+  if (code !== 0 && count.failed === 0) count.failed = 1;
+  return count;
+}
+
+async function unit() {
+  await capture(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", root], { allowFailure: true }).then(
+    ({ code, output }) => {
+      if (code !== 0) throw new Failure(`${output.trim()}\n\nThe type check failed.`);
+    },
+  );
+  return nodeTests("unit");
+}
+
+/** Once as it ships and once under AddressSanitizer and UndefinedBehaviorSanitizer. */
+async function native() {
+  await buildNative({ sanitize: true });
+  const count = { passed: 0, failed: 0, skipped: 0, reasons: [] };
+  for (const sanitize of [false, true]) {
+    print(sanitize ? "-- with AddressSanitizer and UndefinedBehaviorSanitizer" : "-- as it ships");
+    const { code, output } = await capture(join(nativeFolder(sanitize), "muonscope_tests"), [], { onLine: print, allowFailure: true });
+    const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+    if (passed === undefined) {
+      // A crash or a sanitizer's finding ends the program before it can count.
+      count.failed++;
+      continue;
+    }
+    count.passed += Number(passed);
+    count.failed += Number(failed) || (code === 0 ? 0 : 1);
+  }
+  return count;
+}
+
+/** Every trajectory of a golden file: the one named by MUONSCOPE_GOLDEN, or the one beside the checkout. */
+async function golden() {
+  const file = resolve(root, process.env.MUONSCOPE_GOLDEN || join("..", "shared", "golden", "trajectories.safetensors"));
+  if (!existsSync(file))
+    return { passed: 0, failed: 0, skipped: 1, reasons: [`there is no ${file}; MUONSCOPE_GOLDEN names another file of trajectories`] };
+  const results = join(root, "build", "test", "golden.json");
+  const code = await passThrough(process.execPath, [join(dist, "test", "golden", "golden.js"), file]);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, reasons: [] };
+}
+
+/** Comparisons with PyTorch and TensorBoard. */
+async function pythonTests({ noPython }) {
+  const program = noPython ? findProgram("python3") : python;
+  if (!program) return { passed: 0, failed: 0, skipped: 1, reasons: [noPython] };
+  const args = ["-m", "unittest", "discover", "--start-directory", join("test", "python"), "--verbose"];
+  // The tests start `node`: this one.
+  const { code, output } = await capture(program, args, { onLine: print, allowFailure: true });
+  const ran = Number(/^Ran (\d+) tests?/m.exec(output)?.[1] ?? 0);
+  const number = (what) => Number(new RegExp(`^(?:OK|FAILED) \\(.*\\b${what}=(\\d+)`, "m").exec(output)?.[1] ?? 0);
+  const skipped = number("skipped");
+  const failed = number("failures") + number("errors") || (code === 0 ? 0 : 1);
+  const reasons = [...new Set([...output.matchAll(/ \.\.\. skipped ['"](.*)['"]$/gm)].map(([, reason]) => reason))];
+  if (noPython && skipped > 0) reasons.push(noPython);
+  return { passed: Math.max(0, ran - failed - skipped), failed, skipped, reasons };
+}
+
+/** Name → what it needs installed (scripts/setup.mjs) and how it runs; in the order of `npm test`. */
+export const suites = {
+  unit: { parts: ["compiler"], run: unit },
+  native: { parts: ["compiler"], run: native },
+  golden: { parts: ["compiler"], run: golden },
+  host: { parts: ["compiler", "browser", "vscode"], run: () => runHostSuite() },
+  ui: { parts: ["compiler", "browser", "vscode"], run: () => runUiSuite(nodeTests) },
+  python: { parts: ["compiler", "python"], run: pythonTests },
+};

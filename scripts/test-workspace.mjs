@@ -1,0 +1,30 @@
+// The workspace that the host and ui suites open: a text, run files that are good and one that is not. Made new each time.
+import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./places.mjs";
+
+/** A step takes some milliseconds, and no test waits for the end: it stops its runs. */
+const small = {
+  model: { layers: 2, width: 64, heads: 2, context: 64 },
+  data: { files: ["text/*.ts"], validationFraction: 0.1 },
+  batch: { size: 4 },
+  steps: 100_000,
+  validation: { every: 50, batches: 1 },
+  checkpoints: { every: 500, keep: 2 },
+};
+
+export const runFiles = {
+  "first.muonscope.json": { ...small, optimizer: { preset: "normuon", learningRate: 0.01 } },
+  "second.muonscope.json": { ...small, optimizer: { preset: "muon", learningRate: 0.02 } },
+  // A knob that does not exist, near one that does.
+  "wrong.muonscope.json": { ...small, optimizer: { preset: "normuon", learningRat: 0.01 } },
+};
+
+export function makeTestWorkspace(folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(join(folder, "text"), { recursive: true });
+  const sources = join(root, "extension", "protocol");
+  for (const file of readdirSync(sources)) copyFileSync(join(sources, file), join(folder, "text", file));
+  for (const [name, content] of Object.entries(runFiles)) writeFileSync(join(folder, name), JSON.stringify(content, null, 2));
+  return folder;
+}

@@ -1,0 +1,44 @@
+// The ui suite: the packaged extension in a served VS Code, clicked through in a real browser by test/ui.
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { packVsix } from "./package.mjs";
+import { artifacts, findChromium, root } from "./places.mjs";
+import { startServedVscode } from "./served-vscode.mjs";
+import { step } from "./shell.mjs";
+import { makeTestWorkspace } from "./test-workspace.mjs";
+
+const folder = join(root, "build", "test", "ui");
+export const screenshots = join(artifacts, "ui");
+
+/** `nodeTests`: runs the bundled tests of a folder with an environment (scripts/suites.mjs). */
+export async function runUiSuite(nodeTests) {
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(screenshots, { recursive: true, force: true });
+  mkdirSync(screenshots, { recursive: true });
+  const vsix = join(folder, "muonscope.vsix");
+  await step("Packaging the extension", () => packVsix(vsix));
+  const workspace = makeTestWorkspace(join(folder, "workspace"));
+  const server = await step("Starting a served VS Code", () =>
+    startServedVscode({
+      folder: workspace,
+      data: join(folder, "vscode"),
+      vsix: [vsix],
+      settings: {
+        "workbench.startupEditor": "none",
+        "workbench.colorTheme": "Default Light Modern",
+        "chat.disableAIFeatures": true,
+        "files.simpleDialog.enable": true,
+      },
+    }),
+  );
+  try {
+    return await nodeTests("ui", {
+      MUONSCOPE_TEST_URL: server.url,
+      MUONSCOPE_TEST_WORKSPACE: workspace,
+      MUONSCOPE_TEST_SCREENSHOTS: screenshots,
+      MUONSCOPE_CHROMIUM: findChromium(),
+    });
+  } finally {
+    await server.stop();
+  }
+}
