@@ -59,6 +59,11 @@ class Backend {
   virtual void matmulBatch(Batch c, Batch a, bool transposeA, Batch b, bool transposeB, float alpha, float beta) = 0;
   // C = alpha·A·Aᵀ + beta·C (or Aᵀ·A), symmetric, both triangles written, half the arithmetic of matmul.
   virtual void gramBatch(Batch c, Batch a, Side side, float alpha, float beta) = 0;
+  // C = A·B for square A and B whose product is known to be symmetric (they are symmetric and commute): one triangle
+  // is computed and mirrored.
+  virtual void symmetricBatch(Batch c, Batch a, Batch b) = 0;
+  // C = C + value·I
+  virtual void addDiagonalBatch(Batch c, float value) = 0;
   // How many matrices of this shape to hand to one batched call: enough to fill the backend, few enough to stay in cache.
   virtual int64_t preferredBatch(int64_t rows, int64_t cols) const = 0;
 
@@ -89,6 +94,7 @@ class Backend {
   virtual void scaleRows(Matrix y, Matrix x, const float* s, float eps) = 0;     // y_ij = x_ij / (√s_i + eps)
   virtual void scaleColumns(Matrix y, Matrix x, const float* s, float eps) = 0;  // y_ij = x_ij / (√s_j + eps)
   // Eigenvalues, ascending, of the smaller Gram matrix of x formed in fp64: σ² of x. out[min(m, n)], host memory.
+  // All NaN when x holds something that is not finite.
   virtual void gramEigenvalues(double* out, Matrix x) = 0;
 
   // ---- model: forward and backward of each layer; B·T tokens, C = H·D channels ----

@@ -27,6 +27,10 @@ class CpuBackend final : public Backend {
   void gramBatch(Batch c, Batch a, Side side, float alpha, float beta) override;
   int64_t preferredBatch(int64_t rows, int64_t cols) const override;
 
+  // symmetric.cc
+  void symmetricBatch(Batch c, Batch a, Batch b) override;
+  void addDiagonalBatch(Batch c, float value) override;
+
   // elementwise.cc
   void axpby(float* y, const float* x, float a, float b, int64_t n) override;
   void linear(float* z, const float* x, const float* y, float a, float b, int64_t n) override;
