@@ -1,4 +1,12 @@
 /** Starts the trainer as a process of its own, which outlives the editor. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { open, readFile, rm, rmdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent } from "../protocol/runFolder";
+import { makeRunFolder } from "./newFolder";
+import { LineTail } from "./tail";
 
 export interface LaunchOptions {
   /** A run file, a run file's content (a template; `file` is where it would stand, for its globs), or a run to go on with. */
@@ -11,7 +19,71 @@ export interface LaunchOptions {
   nodePath?: string;
 }
 
-/** Rejects with the trainer's own message when it fails before its run is there. */
+/** Milliseconds between looks for the first sign of life. */
+const LOOK = 30;
+
+/** Resolves when the run is described and its trainer has started. Rejects with the trainer's own message when it fails before. */
 export async function launch(options: LaunchOptions): Promise<{ folder: string; pid: number }> {
-  throw new Error(`not launched: ${options.trainerScript}`);
+  const { source } = options;
+  const resumed = "resume" in source;
+  const file = "runFile" in source ? source.runFile : "file" in source ? source.file : "";
+  const folder = resumed ? source.resume : await makeRunFolder(options.runsFolder, file);
+  const logPath = join(folder, TRAINER_LOG);
+  const before = existsSync(logPath) ? (await stat(logPath)).size : 0;
+  const events = new LineTail(join(folder, EVENTS_JSONL));
+  if (resumed) await events.read();
+
+  const args = resumed ? ["--resume", folder] : ["runFile" in source ? file : "-", "--as", file, "--folder", folder];
+  const child = await start(options, args, logPath);
+  child.stdin?.end("content" in source ? JSON.stringify(source.content) : "");
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  let gone = false;
+  void ended.then(() => (gone = true));
+  for (let ready = false; !ready; ) {
+    const last = gone;
+    const started = (await events.read()).some(({ text }) => isStart(text, child.pid));
+    ready = started && existsSync(join(folder, RUN_JSON));
+    if (!ready && last) throw new Error(await failure(folder, before, resumed));
+    if (!ready) await Promise.race([ended, setTimeout(LOOK)]);
+  }
+  child.unref();
+  return { folder, pid: child.pid! };
+}
+
+async function start(options: LaunchOptions, args: string[], logPath: string): Promise<ChildProcess> {
+  const log = await open(logPath, "a");
+  try {
+    const child = spawn(options.nodePath ?? process.execPath, [options.trainerScript, ...args], {
+      detached: true,
+      windowsHide: true,
+      stdio: ["pipe", log.fd, log.fd],
+      // The editor's execPath is Electron, which is Node when told so.
+      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (error) => reject(new Error(`The trainer could not be started: ${error.message}.`)));
+    });
+    // It ends before it has read a template: its message is in the log.
+    child.stdin?.on("error", () => undefined);
+    return child;
+  } finally {
+    await log.close();
+  }
+}
+
+function isStart(line: string, pid: number | undefined): boolean {
+  const event = JSON.parse(line) as RunEvent;
+  return event.type === "started" && event.pid === pid;
+}
+
+/** What the trainer said; a run that never began leaves no folder behind. */
+async function failure(folder: string, logBegin: number, resumed: boolean): Promise<string> {
+  const log = join(folder, TRAINER_LOG);
+  const said = (await readFile(log)).subarray(logBegin).toString("utf8").trim();
+  if (!resumed && !existsSync(join(folder, RUN_JSON))) {
+    await rm(log);
+    await rmdir(folder);
+  }
+  return said || "The trainer ended without a word before its run began.";
 }

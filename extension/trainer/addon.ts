@@ -5,6 +5,8 @@
  * code exits, aborts or blocks the JavaScript thread. Buffers are copied, never wrapped (Electron's V8 sandbox
  * rejects external ArrayBuffers).
  */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { EngineDescription, KnobValues } from "../protocol/description";
 
 /** One tensor by name; `data` is fp32, row-major, exact size. */
@@ -143,4 +145,31 @@ export interface Addon {
     ranks: number;
     parameters: (NamedTensor & { group: "matrix" | "auxiliary" })[];
   }): Promise<BareOptimizer>;
+}
+
+/** Ships beside the bundles; those of the tests lie in folders below. */
+const BINARY = "muonscope.node";
+
+/** Throws, with where it looked or why it does not load, and what to do. */
+export function loadAddon(): Addon {
+  for (let folder = __dirname; ; folder = dirname(folder)) {
+    const file = join(folder, BINARY);
+    if (existsSync(file)) return loadFrom(file);
+    if (folder === dirname(folder)) {
+      throw new Error(`The engine ${BINARY} was expected in ${__dirname} or above it. Build it with \`npm run build\`, or install the extension again.`);
+    }
+  }
+}
+
+function loadFrom(file: string): Addon {
+  const holder = { exports: {} };
+  try {
+    process.dlopen(holder, file);
+  } catch (error) {
+    throw new Error(
+      `${file} does not load on ${process.platform}-${process.arch}: ${(error as Error).message}. ` +
+        "Build it for this machine with `npm run build`, or install the extension's package for it.",
+    );
+  }
+  return holder.exports as Addon;
 }

@@ -1,0 +1,27 @@
+/** Makes the folder of a new run. */
+import { mkdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { RUN_FILE_SUFFIX } from "./spec";
+
+/** Where the runs of a run file go unless told otherwise: beside it. */
+export const defaultRunsFolder = (runFile: string): string => join(dirname(runFile), ".muonscope", "runs");
+
+/** Absolute path of a folder that was not there before, named after the time and the run file. Rejects with what to do. */
+export async function makeRunFolder(runsFolder: string, runFile: string): Promise<string> {
+  const name = basename(runFile).replace(RUN_FILE_SUFFIX, "").replace(/[^\w.-]+/g, "-");
+  const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+  try {
+    await mkdir(runsFolder, { recursive: true });
+    for (let n = 1; ; n++) {
+      const folder = join(runsFolder, n === 1 ? `${time}-${name}` : `${time}-${name}-${n}`);
+      try {
+        await mkdir(folder);
+        return folder;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    }
+  } catch (error) {
+    throw new Error(`Runs are to be written to ${runsFolder}, which is not possible: ${(error as Error).message}. Choose another folder, or make this one writable.`);
+  }
+}
