@@ -47,7 +47,10 @@ async function results(phase, page) {
     }
     await page.waitForTimeout(100);
   }
-  const { tests } = JSON.parse(readFileSync(file, "utf8"));
+  return printTests(phase, JSON.parse(readFileSync(file, "utf8")).tests);
+}
+
+export function printTests(phase, tests) {
   for (const { title, state, error, seconds } of tests) {
     console.log(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${seconds ? ` (${seconds.toFixed(2)} s)` : ""}`);
     if (error) console.log(error.replace(/^/gm, "      "));

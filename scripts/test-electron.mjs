@@ -1,0 +1,42 @@
+// The host suite in a desktop VS Code, by @vscode/test-electron: VSCODE_EXECUTABLE=/path/to/code npm run test:electron.
+// Nothing is downloaded. The extension is loaded from this checkout; `npm test` tests the packaged one.
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { countTests, printTests } from "./host-suite.mjs";
+import { dist, root } from "./places.mjs";
+import { entry, Failure } from "./shell.mjs";
+import { makeTestWorkspace } from "./test-workspace.mjs";
+
+const folder = join(root, "build", "test", "electron");
+
+await entry(async () => {
+  const executable = process.env.VSCODE_EXECUTABLE;
+  if (!executable) throw new Failure("VSCODE_EXECUTABLE must name a desktop VS Code's executable; it was not set. `npm test -- host` needs none.");
+  await build();
+  const { runTests } = await import("@vscode/test-electron");
+  rmSync(folder, { recursive: true, force: true });
+  const results = join(folder, "results");
+  mkdirSync(results, { recursive: true });
+  const tests = [];
+  // Each phase is a start of VS Code: the second finds what the first left running.
+  for (const phase of ["run", "reload", "untrusted"]) {
+    const trusted = phase !== "untrusted";
+    const workspace = join(folder, trusted ? "workspace" : "untrusted");
+    if (phase !== "reload") makeTestWorkspace(workspace);
+    await runTests({
+      vscodeExecutablePath: executable,
+      extensionDevelopmentPath: root,
+      extensionTestsPath: join(dist, "test", "host", "main.js"),
+      extensionTestsEnv: { MUONSCOPE_TEST_PHASES: phase, MUONSCOPE_TEST_RESULTS: results },
+      launchArgs: [
+        workspace, "--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions"),
+        ...(trusted ? ["--disable-workspace-trust"] : []),
+      ],
+    });
+    tests.push(...printTests(phase, JSON.parse(readFileSync(join(results, `${phase}.json`), "utf8")).tests));
+  }
+  const { passed, failed, skipped } = countTests(tests);
+  console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);
+  if (failed > 0) process.exitCode = 1;
+});
