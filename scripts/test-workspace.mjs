@@ -14,10 +14,10 @@ const small = {
 };
 
 export const runFiles = {
-  "first.muonscope.json": { ...small, optimizer: { preset: "normuon", learningRate: 0.01 } },
-  "second.muonscope.json": { ...small, optimizer: { preset: "muon", learningRate: 0.02 } },
+  "first.muonscope.json": { ...small, optimizer: { preset: "normuon", lr: 0.01 } },
+  "second.muonscope.json": { ...small, optimizer: { preset: "muon", lr: 0.02 } },
   // A knob that does not exist, near one that does.
-  "wrong.muonscope.json": { ...small, optimizer: { preset: "normuon", learningRat: 0.01 } },
+  "wrong.muonscope.json": { ...small, optimizer: { preset: "normuon", normalise: false } },
 };
 
 export function makeTestWorkspace(folder) {
