@@ -3,8 +3,13 @@ import { findChromium } from "./places.mjs";
 
 /** `--no-sandbox`: tests run as root in containers; the others keep it from calling home. */
 export const CHROMIUM_ARGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 
 /** Opens `url` and waits for the workbench. */

@@ -39,8 +39,12 @@ async function configure(folder, sanitize) {
     rmSync(folder, { recursive: true });
   if (!existsSync(join(folder, "Makefile")) && !existsSync(join(folder, "build.ninja")))
     await runStep(`Configuring the addon${sanitize ? " with sanitizers" : ""}`, cmake, [
-      "-S", join(root, "native"), "-B", folder,
-      `-DCMAKE_BUILD_TYPE=${sanitize ? "RelWithDebInfo" : "Release"}`, `-DMUONSCOPE_SANITIZE=${sanitize ? "ON" : "OFF"}`,
+      "-S",
+      join(root, "native"),
+      "-B",
+      folder,
+      `-DCMAKE_BUILD_TYPE=${sanitize ? "RelWithDebInfo" : "Release"}`,
+      `-DMUONSCOPE_SANITIZE=${sanitize ? "ON" : "OFF"}`,
     ]);
   return cmake;
 }

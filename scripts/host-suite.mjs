@@ -90,7 +90,12 @@ async function inWindow({ phases, trust, vsix }) {
 
 export function countTests(tests) {
   const by = (state) => tests.filter((test) => test.state === state);
-  return { passed: by("passed").length, failed: by("failed").length, skipped: by("pending").length, reasons: by("pending").map((test) => test.title) };
+  return {
+    passed: by("passed").length,
+    failed: by("failed").length,
+    skipped: by("pending").length,
+    reasons: by("pending").map((test) => test.title),
+  };
 }
 
 export async function runHostSuite() {

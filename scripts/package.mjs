@@ -38,7 +38,8 @@ async function writeNotices() {
   const packages = JSON.parse(readFileSync(bundledPackagesFile, "utf8"));
   const parts = packages.map(npmNotice);
   // Each library's origin: what ldd resolves without the copies in dist/.
-  for (const [name, file] of await neededLibraries(join(root, "build", "native", "muonscope.node"))) parts.push(await libraryNotice(name, file));
+  for (const [name, file] of await neededLibraries(join(root, "build", "native", "muonscope.node")))
+    parts.push(await libraryNotice(name, file));
   const head = `Muonscope ${manifest.version} contains the following software of others.`;
   writeFileSync(join(dist, "THIRD-PARTY-NOTICES.txt"), [head, ...parts].join(`\n\n${"=".repeat(80)}\n\n`) + "\n");
 }
@@ -49,7 +50,14 @@ export async function packVsix(file) {
   if (!existsSync(addonBinary)) throw new Failure(`${addonBinary} is not there: run \`npm run build\` first.`);
   await writeNotices();
   mkdirSync(dirname(file), { recursive: true });
-  await createVSIX({ cwd: root, packagePath: file, target, dependencies: false, rewriteRelativeLinks: false, allowMissingRepository: true });
+  await createVSIX({
+    cwd: root,
+    packagePath: file,
+    target,
+    dependencies: false,
+    rewriteRelativeLinks: false,
+    allowMissingRepository: true,
+  });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href)

@@ -22,5 +22,9 @@ await entry(async () => {
   await build();
   // Ctrl-C reaches the whole group: the program decides what it means (the trainer writes a checkpoint first).
   process.on("SIGINT", () => {});
-  process.exitCode = await passThrough(process.execPath, [join(dist, program), ...args], name === "bench" ? { env: { MUONSCOPE_PYTHON: python } } : {});
+  process.exitCode = await passThrough(
+    process.execPath,
+    [join(dist, program), ...args],
+    name === "bench" ? { env: { MUONSCOPE_PYTHON: python } } : {},
+  );
 });

@@ -23,7 +23,10 @@ async function answers(url, child, logFile) {
   child.once("exit", (code, signal) => (ended = signal ?? `exit code ${code}`));
   while (Date.now() < deadline) {
     if (ended) throw new Failure(`The served VS Code ended (${ended}) before it answered; see ${logFile}.`);
-    const ok = await fetch(`${url}/healthz`).then((response) => response.ok, () => false);
+    const ok = await fetch(`${url}/healthz`).then(
+      (response) => response.ok,
+      () => false,
+    );
     if (ok) return;
     await new Promise((wake) => setTimeout(wake, 100));
   }

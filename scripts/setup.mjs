@@ -68,7 +68,9 @@ async function systemPackages(parts) {
   if (!apt || process.getuid?.() !== 0)
     throw new Failure(
       `These programs or libraries are missing (Debian's package names): ${packages.join(", ")}.\n` +
-        (apt ? `Install them with\n  sudo sh -c '${command}'\nand try again.` : "Install them with your system's package manager and try again."),
+        (apt
+          ? `Install them with\n  sudo sh -c '${command}'\nand try again.`
+          : "Install them with your system's package manager and try again."),
     );
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   await runStep("Updating the package lists", apt, ["update"], { env });
@@ -91,11 +93,16 @@ async function installServedVscode() {
   await runStep(`Installing Node ${CODE_SERVER_NODE} for the served VS Code`, npm, ["install", ...options, `node@${CODE_SERVER_NODE}`], {
     cwd: servedFolder,
   });
-  await runStep("Installing a served VS Code (600 MB, compiles for some minutes)", npm, ["install", ...options, `code-server@${CODE_SERVER}`], {
-    cwd: servedFolder,
-    // Its post-install must run under the Node that will run it, as root too.
-    env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_unsafe_perm: "true" },
-  });
+  await runStep(
+    "Installing a served VS Code (600 MB, compiles for some minutes)",
+    npm,
+    ["install", ...options, `code-server@${CODE_SERVER}`],
+    {
+      cwd: servedFolder,
+      // Its post-install must run under the Node that will run it, as root too.
+      env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_unsafe_perm: "true" },
+    },
+  );
   if (!servedVscodeIsInstalled())
     throw new Failure(
       `code-server ${CODE_SERVER} was installed in ${servedFolder}, but its native modules were not compiled: ` +
@@ -106,7 +113,8 @@ async function installServedVscode() {
 /** Why the Python companion is not there; undefined when it is. Never an error: it only serves comparisons. */
 async function installPython() {
   const works = async () =>
-    existsSync(python) && (await capture(python, ["-c", "import numpy, safetensors, tensorboard, torch"], { allowFailure: true })).code === 0;
+    existsSync(python) &&
+    (await capture(python, ["-c", "import numpy, safetensors, tensorboard, torch"], { allowFailure: true })).code === 0;
   const stamp = join(cache, "python", "complete");
   if (process.env.MUONSCOPE_PYTHON)
     return (await works()) ? undefined : `MUONSCOPE_PYTHON=${python} cannot import numpy, safetensors, tensorboard and torch`;

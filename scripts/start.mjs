@@ -23,7 +23,9 @@ async function serve(port) {
       settings: { "workbench.startupEditor": "none" },
     }),
   );
-  console.log(`\nVS Code is at  ${server.url}\nOpen the palette (F1) and choose "Muonscope: Start Training Run…". Ctrl-C ends it; runs go on.`);
+  console.log(
+    `\nVS Code is at  ${server.url}\nOpen the palette (F1) and choose "Muonscope: Start Training Run…". Ctrl-C ends it; runs go on.`,
+  );
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.stop());
   await server.exited;
 }

@@ -12,14 +12,22 @@ const print = (line) => console.log(line);
 
 /** Test files bundled for `node --test`. `env` is added to theirs. */
 export async function nodeTests(folder, env = {}) {
-  const files = readdirSync(join(dist, "test", folder)).filter((file) => file.endsWith(".test.js")).sort();
+  const files = readdirSync(join(dist, "test", folder))
+    .filter((file) => file.endsWith(".test.js"))
+    .sort();
   if (files.length === 0) throw new Failure(`dist/test/${folder} holds no *.test.js: a suite without tests proves nothing.`);
   const results = join(root, "build", "test", `${folder}.json`);
   mkdirSync(join(root, "build", "test"), { recursive: true });
   rmSync(results, { force: true });
   const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
   reporters.push(`--test-reporter=${join(root, "scripts", "count-reporter.mjs")}`, `--test-reporter-destination=${results}`);
-  const args = ["--enable-source-maps", "--test", "--test-concurrency=1", ...reporters, ...files.map((file) => join("dist", "test", folder, file))];
+  const args = [
+    "--enable-source-maps",
+    "--test",
+    "--test-concurrency=1",
+    ...reporters,
+    ...files.map((file) => join("dist", "test", folder, file)),
+  ];
   const code = await passThrough(process.execPath, args, { env });
   if (!existsSync(results)) throw new Failure(`node --test (${folder}) ended with exit code ${code} and counted nothing.`);
   const count = JSON.parse(readFileSync(results, "utf8"));

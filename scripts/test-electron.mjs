@@ -12,7 +12,8 @@ const folder = join(root, "build", "test", "electron");
 
 await entry(async () => {
   const executable = process.env.VSCODE_EXECUTABLE;
-  if (!executable) throw new Failure("VSCODE_EXECUTABLE must name a desktop VS Code's executable; it was not set. `npm test -- host` needs none.");
+  if (!executable)
+    throw new Failure("VSCODE_EXECUTABLE must name a desktop VS Code's executable; it was not set. `npm test -- host` needs none.");
   await build();
   const { runTests } = await import("@vscode/test-electron");
   rmSync(folder, { recursive: true, force: true });
@@ -30,7 +31,11 @@ await entry(async () => {
       extensionTestsPath: join(dist, "test", "host", "main.js"),
       extensionTestsEnv: { MUONSCOPE_TEST_PHASES: phase, MUONSCOPE_TEST_RESULTS: results },
       launchArgs: [
-        workspace, "--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions"),
+        workspace,
+        "--user-data-dir",
+        join(folder, "user"),
+        "--extensions-dir",
+        join(folder, "extensions"),
         ...(trusted ? ["--disable-workspace-trust"] : []),
       ],
     });

@@ -25,7 +25,9 @@ function matches(files: string[], pattern: RegExp): string[] {
 
 /** What a TypeScript file imports, relative ones as paths from the root. */
 function imports(file: string): string[] {
-  const found = read(file).matchAll(/(?:^|\s)(?:import|export)\b[^;'"]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']|\brequire\(\s*["']([^"']+)["']/gm);
+  const found = read(file).matchAll(
+    /(?:^|\s)(?:import|export)\b[^;'"]*?\bfrom\s*["']([^"']+)["']|\bimport\s*\(?\s*["']([^"']+)["']|\brequire\(\s*["']([^"']+)["']/gm,
+  );
   return [...found].map(([, from, direct, required]) => {
     const name = (from ?? direct ?? required)!;
     return name.startsWith(".") ? posix.normalize(posix.join(dirname(file), name)) : name;
@@ -40,13 +42,19 @@ function breachesOf(folder: string, allowed: (name: string) => boolean): string[
   );
 }
 
-const within = (...folders: string[]) => (name: string) => folders.some((folder) => name === folder || name.startsWith(`${folder}/`));
+const within =
+  (...folders: string[]) =>
+  (name: string) =>
+    folders.some((folder) => name === folder || name.startsWith(`${folder}/`));
 const isNode = (name: string): boolean => name.startsWith("node:");
 const isPackage = (name: string): boolean => !/^(node:|vscode$|extension\/|webview\/|test\/|scripts\/|\.)/.test(name);
 
 describe("tidy: who imports whom", () => {
   it("protocol imports nothing but itself", () => {
-    assertNone(breachesOf("extension/protocol", within("extension/protocol")), "extension/protocol is for every process: it imports nothing else");
+    assertNone(
+      breachesOf("extension/protocol", within("extension/protocol")),
+      "extension/protocol is for every process: it imports nothing else",
+    );
   });
   it("protocol uses nothing of Node or the DOM", () => {
     const pattern = /(?<![.\w"'`/])(?:process|Buffer|__dirname|require|document|window|localStorage|fetch)(?=[.([])/g;
@@ -55,14 +63,23 @@ describe("tidy: who imports whom", () => {
   });
   it("runs knows Node and the protocol", () => {
     const own = within("extension/runs", "extension/protocol");
-    assertNone(breachesOf("extension/runs", (name) => own(name) || isNode(name) || isPackage(name)), "extension/runs: Node only");
+    assertNone(
+      breachesOf("extension/runs", (name) => own(name) || isNode(name) || isPackage(name)),
+      "extension/runs: Node only",
+    );
   });
   it("trainer knows Node, runs and the protocol", () => {
     const own = within("extension/trainer", "extension/runs", "extension/protocol", "package.json");
-    assertNone(breachesOf("extension/trainer", (name) => own(name) || isNode(name) || isPackage(name)), "extension/trainer: Node only");
+    assertNone(
+      breachesOf("extension/trainer", (name) => own(name) || isNode(name) || isPackage(name)),
+      "extension/trainer: Node only",
+    );
   });
   it("ui does not reach into the trainer", () => {
-    assertNone(breachesOf("extension/ui", (name) => !within("extension/trainer", "webview")(name)), "the editor and the trainer are two processes");
+    assertNone(
+      breachesOf("extension/ui", (name) => !within("extension/trainer", "webview")(name)),
+      "the editor and the trainer are two processes",
+    );
   });
   it("only ui and main.ts import vscode", () => {
     const files = find(["extension/**/*.ts", "webview/**/*.ts"]).filter((file) => !within("extension/ui", "extension/main.ts")(file));
@@ -85,20 +102,30 @@ describe("tidy: who imports whom", () => {
 });
 
 describe("tidy: native", () => {
-  const includes = (files: string[], pattern: RegExp): string[] => matches(files, new RegExp(`^\\s*#\\s*include\\s*[<"]${pattern.source}`, "gm"));
+  const includes = (files: string[], pattern: RegExp): string[] =>
+    matches(files, new RegExp(`^\\s*#\\s*include\\s*[<"]${pattern.source}`, "gm"));
   it("only addon/ knows Node-API", () => {
-    assertNone(includes(find(["native/{core,backend,test}/**/*.{h,cc,cu}"]), /(napi|node_api|js_native_api)/), "native/addon alone includes napi");
+    assertNone(
+      includes(find(["native/{core,backend,test}/**/*.{h,cc,cu}"]), /(napi|node_api|js_native_api)/),
+      "native/addon alone includes napi",
+    );
   });
   it("only backend/cuda knows CUDA", () => {
     const files = find("native/**/*.{h,cc}").filter((file) => !file.startsWith("native/backend/cuda/"));
     assertNone(includes(files, /(cuda|cublas|nccl|nvml)/), "native/backend/cuda alone includes CUDA");
   });
   it("core knows no backend but by its interface", () => {
-    assertNone(includes(find("native/core/**/*.{h,cc}"), /backend\/(?!backend\.h)/), "native/core is written over native/backend/backend.h");
+    assertNone(
+      includes(find("native/core/**/*.{h,cc}"), /backend\/(?!backend\.h)/),
+      "native/core is written over native/backend/backend.h",
+    );
   });
   it("exits and aborts nowhere", () => {
     const files = find("native/{core,backend,addon}/**/*.{h,cc}");
-    assertNone(matches(files, /(?<![\w.>])(?:std::)?(?:exit|abort|terminate|quick_exit|_Exit)\s*\(|(?<!static_)\bassert\s*\(/g), "native code throws");
+    assertNone(
+      matches(files, /(?<![\w.>])(?:std::)?(?:exit|abort|terminate|quick_exit|_Exit)\s*\(|(?<!static_)\bassert\s*\(/g),
+      "native code throws",
+    );
   });
 });
 
@@ -116,7 +143,9 @@ describe("tidy: files", () => {
     /** Longer for a reason. */
     const exceptions: Record<string, string> = {};
     assertNone(
-      code.filter((file) => !(file in exceptions) && read(file).split("\n").length > 301).map((file) => `${file}: ${read(file).split("\n").length - 1}`),
+      code
+        .filter((file) => !(file in exceptions) && read(file).split("\n").length > 301)
+        .map((file) => `${file}: ${read(file).split("\n").length - 1}`),
       "300 lines, or an entry with its reason in test/unit/tidy.test.ts",
     );
     assertNone(
@@ -126,17 +155,30 @@ describe("tidy: files", () => {
   });
   it("TypeScript has no any and no suppressed error", () => {
     const files = find("{extension,webview,test}/**/*.ts").filter((file) => file !== "test/unit/tidy.test.ts");
-    assertNone(matches(files, /(?<!(?:\/\/|\*).*)[:<,|(]\s*any\b(?=[\s,;)>[\]|])|\bas any\b|@ts-(?:ignore|nocheck|expect-error)/g), "TypeScript is strict");
+    assertNone(
+      matches(files, /(?<!(?:\/\/|\*).*)[:<,|(]\s*any\b(?=[\s,;)>[\]|])|\bas any\b|@ts-(?:ignore|nocheck|expect-error)/g),
+      "TypeScript is strict",
+    );
   });
   it("nothing is left to do or to debug", () => {
     const files = code.filter((file) => file !== "test/unit/tidy.test.ts");
     assertNone(matches(files, /\b(?:TODO|FIXME|XXX|HACK)\b|\bdebugger;|\b(?:it|describe|test)\.only\(/g), "no notes to oneself");
-    assertNone(matches(find(["extension/{ui,runs,protocol}/**/*.ts", "webview/**/*.ts", "extension/main.ts"]), /\bconsole\.\w+\(/g), "log to the output channel");
+    assertNone(
+      matches(find(["extension/{ui,runs,protocol}/**/*.ts", "webview/**/*.ts", "extension/main.ts"]), /\bconsole\.\w+\(/g),
+      "log to the output channel",
+    );
   });
   it("no path of one machine and no address of a package registry", () => {
     const places = ["work", "root", "home", "tmp", "opt(?!/homebrew)", "Users"].join("|");
-    const hosts = ["registry", "npmjs", "org"].join(String.raw`\.`) + "|" + ["pypi", "org"].join(String.raw`\.`) + "|" + ["download", "pytorch"].join(String.raw`\.`);
-    const files = find(["**/*.{ts,mjs,css,py,h,cc,cu,txt,md,json,yml}", ".ci/run", ".vscodeignore", ".npmrc"]).filter((file) => file !== "test/unit/tidy.test.ts");
+    const hosts =
+      ["registry", "npmjs", "org"].join(String.raw`\.`) +
+      "|" +
+      ["pypi", "org"].join(String.raw`\.`) +
+      "|" +
+      ["download", "pytorch"].join(String.raw`\.`);
+    const files = find(["**/*.{ts,mjs,css,py,h,cc,cu,txt,md,json,yml}", ".ci/run", ".vscodeignore", ".npmrc"]).filter(
+      (file) => file !== "test/unit/tidy.test.ts",
+    );
     assertNone(matches(files, new RegExp(String.raw`(?<![\w.}~*)$-])/(?:${places})/|${hosts}`, "g")), "a checkout works everywhere");
   });
   it("lock files name no download address", () => {
@@ -161,7 +203,9 @@ describe("tidy: what ships", () => {
     const bundled = JSON.parse(read("build/bundled-packages.json")) as string[];
     assert.ok(bundled.length > 0, "build/bundled-packages.json lists what is in the bundles");
     assertNone(
-      bundled.map((name) => `${name}: ${manifest(join("node_modules", name)).license}`).filter((line) => !allowed.has(line.split(": ")[1]!)),
+      bundled
+        .map((name) => `${name}: ${manifest(join("node_modules", name)).license}`)
+        .filter((line) => !allowed.has(line.split(": ")[1]!)),
       `licences other than ${[...allowed].join(", ")}`,
     );
   });
@@ -178,7 +222,11 @@ describe("tidy: what ships", () => {
     );
   });
   it("the types of VS Code are no newer than the oldest VS Code that is supported", () => {
-    const version = (text: string): number[] => text.replace(/^[^\d]*/, "").split(".").map(Number);
+    const version = (text: string): number[] =>
+      text
+        .replace(/^[^\d]*/, "")
+        .split(".")
+        .map(Number);
     const types = version((JSON.parse(read("node_modules/@types/vscode/package.json")) as { version: string }).version);
     const engine = version(manifest(".").engines.vscode);
     assert.ok(types[0] === engine[0] && types[1]! <= engine[1]!, `@types/vscode ${types.join(".")}, engines.vscode ${engine.join(".")}`);
