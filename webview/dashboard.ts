@@ -1,6 +1,6 @@
 /** The page of one run: state and controls, loss and other scalars, a scalar of every matrix, a distribution of one. */
 import type { Catalog, FromDashboard, StateMessage, ToDashboard } from "../extension/protocol/panels";
-import { formatCompact, formatNumber } from "../extension/protocol/format";
+import { formatCompact } from "../extension/protocol/format";
 import { LEARNING_RATE, LOSS_TRAIN, LOSS_VALIDATION, TOKENS_PER_SECOND } from "../extension/protocol/tags";
 import { ChartOptions } from "./parts/chartOptions";
 import { Controls } from "./parts/controls";
@@ -64,14 +64,14 @@ const small = ([0, 1] as const).map((index) => {
   const panel = new SeriesPanel(scene, `small${index}`, "Scalar", () => ({
     logY: false,
     readings: true,
-    format: view.small[index] === TOKENS_PER_SECOND ? formatCompact : (value) => formatNumber(value, 3),
+    ...(view.small[index] === TOKENS_PER_SECOND && { format: formatCompact }),
     lines: [{ tag: view.small[index], name: () => "", style: () => ({ color: theme().palette[2 + index]! }) }],
   }));
   const picker = new Picker("Quantity", (tag) => {
     view.small[index] = tag;
     changed();
   });
-  panel.panel.tools.append(picker.element);
+  panel.panel.titledBy(picker.element);
   return { panel, picker };
 });
 const matrix = new MatrixPanel(scene, "matrix", view.matrix, () => view.tensor, select, changed);
@@ -119,11 +119,7 @@ function changed(): void {
 
 function showCatalog(): void {
   if (!catalog.tensors.includes(view.tensor)) view.tensor = catalog.tensors[0] ?? "";
-  small.forEach(({ picker, panel }, index) => {
-    const tag = view.small[index]!;
-    picker.show(catalog.plain.map((plain) => ({ value: plain, label: plain })), tag);
-    panel.panel.setTitle(SCALAR_TITLES[tag] ?? tag, "");
-  });
+  small.forEach(({ picker }, index) => picker.show(catalog.plain.map((plain) => ({ value: plain, label: SCALAR_TITLES[plain] ?? plain })), view.small[index]!));
   matrix.show(catalog);
   snapshot.show(catalog);
 }

@@ -13,6 +13,12 @@ export function formatNumber(value: number | null | undefined, digits = 4): stri
   return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replace("-", "−");
 }
 
+/** As short as three digits allow: for the ticks of an axis. */
+export function formatTick(value: number): string {
+  const text = formatNumber(value, 3);
+  return /[.]/.test(text) && !text.includes("e") ? text.replace(/\.?0+$/, "") : text;
+}
+
 /** 1,234. */
 export const formatCount = (value: number): string => Math.round(value).toLocaleString("en-US");
 

@@ -67,7 +67,8 @@ interface Point {
 }
 
 const FONT_SIZE = 11;
-const LABEL_ROWS = 3;
+/** Pixels of plot for each row of labels, so that they never cover it. */
+const HEIGHT_PER_LABEL_ROW = 60;
 /** Pixels that a drag must cover to mean a zoom and not a click. */
 const DRAG_MINIMUM = 6;
 
@@ -150,10 +151,10 @@ export class LineChart {
         ctx.save();
         ctx.font = `${FONT_SIZE}px ${colors.font}`;
         ctx.textBaseline = "middle";
-        const rowEnds: number[] = [];
-        for (const mark of this.content?.marks ?? []) {
-          const x = Math.round(scale.getPixelForValue(mark.x)) + 0.5;
-          if (!(x >= area.left - 1 && x <= area.right + 1)) continue;
+        const place = (mark: Mark) => Math.round(scale.getPixelForValue(mark.x)) + 0.5;
+        const marks = (this.content?.marks ?? []).filter((mark) => place(mark) >= area.left - 1 && place(mark) <= area.right + 1);
+        for (const mark of marks) {
+          const x = place(mark);
           ctx.strokeStyle = mark.strong ? mark.color : mix(mark.color, 0.6);
           ctx.lineWidth = 1;
           ctx.setLineDash(mark.strong ? [] : [2, 3]);
@@ -161,16 +162,22 @@ export class LineChart {
           ctx.moveTo(x, area.top);
           ctx.lineTo(x, area.bottom);
           ctx.stroke();
+        }
+        const rows = Math.max(1, Math.floor((area.bottom - area.top) / HEIGHT_PER_LABEL_ROW));
+        const rowEnds: number[] = [];
+        for (const mark of marks) {
           if (!mark.strong) continue;
+          const x = place(mark);
           // The label stands right of its line, or left where there is no room; below its neighbour when they would meet.
           const width = ctx.measureText(mark.label).width + 6;
           const left = x + 2 + width > area.right ? x - 2 - width : x + 2;
           let row = 0;
-          while (row < LABEL_ROWS && (rowEnds[row] ?? -Infinity) > left) row++;
-          if (row === LABEL_ROWS) continue;
+          while (row < rows && (rowEnds[row] ?? -Infinity) > left) row++;
+          // No room: the line alone, and its words where the cursor is near.
+          if (row === rows) continue;
           rowEnds[row] = left + width + 2;
           const top = area.top + 2 + row * (FONT_SIZE + 6);
-          ctx.fillStyle = colors.background;
+          ctx.fillStyle = mix(colors.background, 0.85);
           ctx.fillRect(left, top, width, FONT_SIZE + 4);
           ctx.fillStyle = mark.color;
           ctx.fillText(mark.label, left + 3, top + (FONT_SIZE + 4) / 2);

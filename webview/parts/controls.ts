@@ -102,7 +102,7 @@ export class Controls {
       "vscode-button",
       { appearance: "secondary", title: button.title, "data-command": button.command, onclick: () => this.send({ type: "command", command: button.command }) },
       icon(button.icon),
-      h("span", {}, button.label),
+      button.label,
     ) as HTMLElement & { disabled: boolean };
     return { button, element };
   }
@@ -164,7 +164,7 @@ class KnobField {
       dropdown.addEventListener("change", () => this.change(dropdown.value));
       return dropdown;
     }
-    const field = h("vscode-text-field", { size: "7", "aria-label": this.label }) as unknown as TextField;
+    const field = h("vscode-text-field", { size: "6", "aria-label": this.label }) as unknown as TextField;
     const commit = () => {
       this.editing = false;
       const number = Number(field.value);

@@ -1,4 +1,5 @@
 /** Elements in one call, and the pickers made of them. */
+import "./toolkit";
 import type { Dropdown } from "./toolkit";
 
 type Child = Node | string;

@@ -57,6 +57,11 @@ export class Panel {
     this.heading.title = meaning;
   }
 
+  /** The picker says what is shown: it stands in the title's place. */
+  titledBy(picker: HTMLElement): void {
+    this.heading.replaceWith(picker);
+  }
+
   /** What the drawing shows, in words. */
   set summary(text: string) {
     this.body.querySelector("[role=img]")?.setAttribute("aria-label", text);

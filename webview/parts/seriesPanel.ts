@@ -1,5 +1,5 @@
 /** Lines over steps or time, for one run or several: loss, learning rate, a scalar of every matrix. */
-import { formatCount, formatDuration, formatNumber } from "../../extension/protocol/format";
+import { formatCount, formatDuration, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { DataMessage, SeriesData, SeriesRequest } from "../../extension/protocol/panels";
 import { fit, LineChart, type Line } from "./chart";
 import { h } from "./dom";
@@ -21,6 +21,7 @@ export interface Plan {
   logY: boolean;
   /** Values in front of the chart; off when something else shows them. */
   readings: boolean;
+  /** Default: short for ticks, four digits for readings. */
   format?: (value: number) => string;
 }
 
@@ -87,7 +88,7 @@ export class SeriesPanel {
     this.chart.draw({
       lines,
       x: { log: logX, ...bounds, format: (value) => (axis === "step" ? formatCount(value) : formatDuration(value)) },
-      y: { log: plan.logY, ...fit(lines.map((line) => line.y), plan.logY), format: plan.format ?? ((value) => formatNumber(value, 3)) },
+      y: { log: plan.logY, ...fit(lines.map((line) => line.y), plan.logY), format: plan.format ?? formatTick },
       marks: this.scene.marks(),
     });
     this.moved();
@@ -107,7 +108,7 @@ export class SeriesPanel {
       const { color, dash } = drawn.style(run);
       const swatch = h("i", { class: dash?.length ? "swatch dashed" : "swatch" });
       swatch.style.color = color;
-      return h("span", { class: "reading" }, swatch, `${drawn.name(run)} `, h("b", {}, this.valueText(data)));
+      return h("span", { class: "reading" }, swatch, `${drawn.name(run)} `, h("b", {}, this.valueText(data, plan.format ?? formatNumber)));
     });
     const { cursor, axis } = this.scene;
     const at = cursor === null ? [] : [h("span", { class: "reading at" }, axis === "step" ? `step ${formatCount(cursor)}` : formatDuration(cursor))];
@@ -120,11 +121,11 @@ export class SeriesPanel {
     return data && this.valueAt(data.x, data.y);
   }
 
-  private valueText(data: SeriesData): string {
+  private valueText(data: SeriesData, format: (value: number) => string): string {
     const raw = this.valueAt(data.x, data.y);
     if (raw === undefined) return "–";
     const smooth = data.smooth && this.valueAt(data.smooth.x, data.smooth.y);
-    return smooth === null || smooth === undefined ? formatNumber(raw) : `${formatNumber(smooth)} (raw ${formatNumber(raw)})`;
+    return smooth === null || smooth === undefined ? format(raw) : `${format(smooth)} (raw ${format(raw)})`;
   }
 
   private valueAt(x: Float64Array, y: Float64Array): number | undefined {

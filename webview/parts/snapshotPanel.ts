@@ -2,7 +2,7 @@
  * A histogram or vector of one matrix, at one or several taps, at a chosen step or the latest: what a stage of the
  * optimizer did to it. With several runs: one tap of each, side by side.
  */
-import { formatCount, formatNumber } from "../../extension/protocol/format";
+import { formatCount, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { Catalog, Channel, DataMessage, SnapshotData, SnapshotRequest } from "../../extension/protocol/panels";
 import { matrixTag } from "../../extension/protocol/tags";
 import { fit, LineChart, type Axis, type Line } from "./chart";
@@ -174,13 +174,13 @@ export class SnapshotPanel {
   private axes(shown: Shown[]): { x: Axis; y: Axis } {
     const channel = this.channel();
     const outlines = shown.map(({ data }) => outline(data));
-    const x = { log: false, ...range(outlines.map((line) => line.x)), title: channel?.unit || "", format: (value: number) => formatNumber(value, 2) };
+    const x = { log: false, ...range(outlines.map((line) => line.x)), title: channel?.unit || "", format: formatTick };
     if (channel?.shape === "vector") {
       const log = channel.logarithmic;
-      return { x: { ...x, title: "index" }, y: { log, ...fit(outlines.map((line) => line.y), log), title: channel.unit, format: (value) => formatNumber(value, 2) } };
+      return { x: { ...x, title: "index" }, y: { log, ...fit(outlines.map((line) => line.y), log), title: channel.unit, format: formatTick } };
     }
     const { max } = range(outlines.map((line) => line.y));
-    return { x, y: { log: false, min: 0, max: max * 1.08 || 1, title: "share", format: (value) => `${formatNumber(value * 100, 2)} %` } };
+    return { x, y: { log: false, min: 0, max: max * 1.08 || 1, title: "share", format: (value) => `${formatTick(value * 100)} %` } };
   }
 
   private plot(key: string, group: Shown[], axes: { x: Axis; y: Axis }, titled: boolean): void {
@@ -261,7 +261,9 @@ function inWords({ value, readings }: SnapshotData): string {
 /** One row a tap or run, one column a number. */
 function numbersTable(shown: Shown[]): HTMLElement {
   const names = [...new Set(shown.flatMap(({ data }) => Object.keys(data.readings)))];
-  const head = ["step", "n", ...names].map((name) => h("th", { scope: "col" }, name));
+  // As statistics are written: CV, max/min, p50.
+  const title = (name: string) => (/^[a-z]{2,3}$/.test(name) ? name.toUpperCase() : name.replaceAll("_", "/"));
+  const head = ["step", "n", ...names.map(title)].map((name) => h("th", { scope: "col" }, name));
   const rows = shown.map(({ name, color, data: { value, readings } }) => {
     const swatch = h("i", { class: "swatch" });
     swatch.style.color = color;

@@ -32,9 +32,12 @@ function read(): Theme {
     warning: color("--vscode-charts-yellow", foreground),
     font: style.getPropertyValue("--vscode-font-family").trim() || style.fontFamily,
     highContrast,
-    palette: ["blue", "orange", "green", "purple", "red", "yellow"].map((name) => color(`--vscode-charts-${name}`, foreground)),
+    palette: ["blue", "orange", "green", "purple", "red", "yellow"].map((name) => opaque(color(`--vscode-charts-${name}`, foreground))),
   };
 }
+
+/** Some themes' chart colours are half transparent (orange is that of the minimap): too faint for a line. */
+const opaque = (color: string): string => `rgb(from ${color} r g b / 1)`;
 
 /** `color` at `opacity`. */
 export const mix = (color: string, opacity: number): string => `color-mix(in srgb, ${color} ${Math.round(opacity * 100)}%, transparent)`;
