@@ -1,7 +1,7 @@
 /** Starts the trainer as a process of its own, which outlives the editor. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { open, readFile, rm, rmdir, stat } from "node:fs/promises";
+import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent } from "../protocol/runFolder";
@@ -81,9 +81,7 @@ function isStart(line: string, pid: number | undefined): boolean {
 async function failure(folder: string, logBegin: number, resumed: boolean): Promise<string> {
   const log = join(folder, TRAINER_LOG);
   const said = (await readFile(log)).subarray(logBegin).toString("utf8").trim();
-  if (!resumed && !existsSync(join(folder, RUN_JSON))) {
-    await rm(log);
-    await rmdir(folder);
-  }
+  const names = await readdir(folder);
+  if (!resumed && names.every((name) => name === TRAINER_LOG)) await rm(folder, { recursive: true });
   return said || "The trainer ended without a word before its run began.";
 }

@@ -11,17 +11,6 @@ export const RUN_FILE_SUFFIX = ".muonscope.json";
 type Resolved = { spec: RunSpec } | { problems: string[] };
 type Entry = { path: string; value: unknown };
 
-/** The run file's text. The same, for text that is not JSON too. */
-export function parseRunFile(text: string, description: EngineDescription, context: { file: string }): Resolved {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return { problems: [`expected JSON: ${(error as Error).message}`] };
-  }
-  return resolveSpec(json, description, context);
-}
-
 /** `context.file`: the run file's absolute path; its globs are relative to its folder and its name is the run's default name. */
 export function resolveSpec(json: unknown, description: EngineDescription, context: { file: string }): Resolved {
   if (!isObject(json)) return { problems: [`expected a JSON object, received ${Array.isArray(json) ? "a list" : JSON.stringify(json)}`] };
@@ -165,7 +154,7 @@ function contradictions({ model }: RunSpec): string[] {
 }
 
 /** A glob as fast-glob takes it: absolute, forward slashes, no `..` within. */
-function absoluteGlob(folder: string, glob: string): string {
+export function absoluteGlob(folder: string, glob: string): string {
   if (isAbsolute(glob)) return glob;
   let base = folder;
   let rest = glob;

@@ -1,0 +1,117 @@
+/**
+ * Checkpoints: weights and optimizer state as safetensors, everything else that a bit-identical continuation needs in
+ * `__metadata__`. Written aside, synced and renamed, so that a file under its final name is complete.
+ */
+import { mkdir, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { crc32 } from "node:zlib";
+import type { KnobValues } from "../protocol/description";
+import { CHECKPOINTS } from "../protocol/runFolder";
+import { encodeHeader, headerLength, parseHeader, PREFIX } from "../protocol/safetensors";
+import { listCheckpoints } from "../runs/runFolder";
+import type { NamedTensor } from "./addon";
+
+export interface CheckpointContent {
+  step: number;
+  tensors: NamedTensor[];
+  /** Sequences drawn from the training data. The random state is the seed and this. */
+  position: number;
+  lrFactor: number;
+  /** Live knobs by parameter, as changed by orders. */
+  knobs: Record<string, KnobValues>;
+}
+
+const FORMAT = "muonscope-checkpoint-1";
+
+/** Resolves to the file's path relative to the run folder. Rejects, leaving nothing behind, when it cannot be written. */
+export async function writeCheckpoint(folder: string, content: CheckpointContent, keep: number): Promise<string> {
+  const directory = join(folder, CHECKPOINTS);
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, `step-${String(content.step).padStart(8, "0")}.safetensors`);
+  const { tensors, ...rest } = content;
+  const parts = tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const sum = parts.reduce((crc, part) => crc32(part, crc), 0);
+  const header = encodeHeader(tensors, { format: FORMAT, crc32: `${sum}`, state: JSON.stringify(rest) });
+  const aside = `${path}.${process.pid}.part`;
+  try {
+    await writeSynced(aside, [header, ...parts]);
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+  await syncFolder(directory);
+  for (const old of (await listCheckpoints(folder)).slice(0, -keep)) await unlink(old.file);
+  return relative(folder, path);
+}
+
+async function writeSynced(path: string, parts: Uint8Array[]): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    for (const part of parts) {
+      for (let at = 0; at < part.length; ) {
+        at += (await file.write(part, at, Math.min(part.length - at, 2 ** 30))).bytesWritten;
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** So that the new name survives a power cut, too. Windows has no such thing. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Throws with what is wrong with a file that is no complete checkpoint. */
+export async function readCheckpoint(path: string): Promise<CheckpointContent> {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    const length = headerLength(await readExactly(file, new Uint8Array(Math.min(PREFIX, size)), 0), size);
+    const { metadata, tensors } = parseHeader(await readExactly(file, new Uint8Array(length), PREFIX), size - PREFIX - length);
+    if (metadata["format"] !== FORMAT) throw new Error(`expected a checkpoint of format ${FORMAT}, got ${metadata["format"] ?? "none"}`);
+    const loaded: NamedTensor[] = [];
+    let sum = 0;
+    for (const { name, shape, dtype, begin, end } of tensors) {
+      if (dtype !== "F32") throw new Error(`expected ${name} to be F32, got ${dtype}`);
+      const bytes = await readExactly(file, new Uint8Array(end - begin), PREFIX + length + begin);
+      sum = crc32(bytes, sum);
+      loaded.push({ name, shape, data: new Float32Array(bytes.buffer) });
+    }
+    if (`${sum}` !== metadata["crc32"]) throw new Error(`its tensors have the checksum ${sum}, not ${metadata["crc32"]}: the file is damaged`);
+    return { ...(JSON.parse(metadata["state"] ?? "") as Omit<CheckpointContent, "tensors">), tensors: loaded };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Tensor by tensor and piece by piece: Node reads no more than 2 GiB at once. */
+async function readExactly(file: FileHandle, into: Uint8Array<ArrayBuffer>, position: number): Promise<Uint8Array<ArrayBuffer>> {
+  for (let at = 0; at < into.length; ) {
+    const { bytesRead } = await file.read(into, at, Math.min(into.length - at, 2 ** 30), position + at);
+    if (bytesRead === 0) throw new Error(`the file ends ${into.length - at} bytes early`);
+    at += bytesRead;
+  }
+  return into;
+}
+
+/** The newest checkpoint that is whole; `damaged` says what is wrong with newer ones. */
+export async function findCheckpoint(folder: string): Promise<{ file: string; content: CheckpointContent | undefined; damaged: string[] }> {
+  const damaged: string[] = [];
+  for (const { file } of (await listCheckpoints(folder)).reverse()) {
+    try {
+      return { file: relative(folder, file), content: await readCheckpoint(file), damaged };
+    } catch (error) {
+      damaged.push(`${relative(folder, file)} cannot be used: ${(error as Error).message}.`);
+    }
+  }
+  return { file: "", content: undefined, damaged };
+}

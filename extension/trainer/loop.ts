@@ -1,0 +1,185 @@
+/** The training loop: orders, a step, its log; validation and checkpoints when they are due. */
+import { setTimeout } from "node:timers/promises";
+import { LOSS_VALIDATION } from "../protocol/tags";
+import { validationBatches } from "./batches";
+import { writeCheckpoint } from "./checkpoints";
+import { MeasurePlan } from "./measure";
+import { ProgressLine } from "./progress";
+import { scheduleFactor } from "./schedule";
+import type { Session } from "./session";
+import type { StepResult } from "./addon";
+import { stepValues } from "./telemetry";
+
+/** Milliseconds between looks for orders while paused: answers at once to a person, costs nothing. */
+const IDLE = 50;
+/** Milliseconds between attempts to write to a full disk. */
+const RETRY = 1000;
+/** Steps between the finer numbers of the optimizer's phases. */
+const PHASES_EVERY = 10;
+/** Of the estimate of time left: as long a memory as some 20 steps. */
+const INERTIA = 0.95;
+
+export class Loop {
+  private readonly plan: MeasurePlan;
+  private readonly started = performance.now();
+  /** The last one made. */
+  step: number;
+  private loss: number | null = null;
+  private validationLoss: number | null = null;
+  private savedStep: number | undefined;
+  private secondsPerStep: number | undefined;
+
+  constructor(
+    private readonly session: Session,
+    private readonly progress: ProgressLine,
+  ) {
+    this.step = session.step;
+    this.savedStep = session.step > 0 ? session.step : undefined;
+    this.plan = new MeasurePlan(session.spec.diagnostics, session.engine.parameters(), session.description.diagnostics);
+  }
+
+  /** Until the last step is made or the run is stopped. Rejects when the engine fails. */
+  async run(): Promise<void> {
+    const { steering, spec } = this.session;
+    if (this.step === 0) await this.validate();
+    while (this.step < spec.steps) {
+      await steering.obey(this.step);
+      await this.untilWritable();
+      if (steering.checkpointAsked) await this.checkpoint();
+      if (steering.stopping !== undefined) return this.stop(steering.stopping);
+      if (steering.measureAsked) this.plan.measureAll();
+      steering.measureAsked = steering.checkpointAsked = false;
+      if (steering.paused !== undefined && !steering.stepping) await setTimeout(IDLE);
+      else await this.makeStep();
+    }
+    await this.finish();
+  }
+
+  private async makeStep(): Promise<void> {
+    const { engine, batches, spec, steering, log } = this.session;
+    const begin = performance.now();
+    const step = this.step + 1;
+    const lrScale = scheduleFactor(step, spec) * steering.lrFactor;
+    const tokens = batches.next();
+    const result = await engine.step(tokens, { lrScale, clip: spec.clip, measure: this.plan.requests() });
+    this.plan.learn(result);
+    if (!result.applied) return this.notFinite(step, result);
+    this.step = step;
+    this.loss = result.loss;
+    const seconds = (performance.now() - begin) / 1000;
+    log.values(step, this.valuesOf(result, lrScale, seconds));
+    log.stepDone();
+    this.show(seconds, tokens.length);
+    if (step % spec.validation.every === 0 && step < spec.steps) await this.validate();
+    if (spec.checkpoints.every > 0 && step % spec.checkpoints.every === 0 && step < spec.steps) await this.checkpoint();
+    if (steering.stepping) {
+      steering.stepping = false;
+      if (steering.paused === undefined) steering.pause(step, "after a single step");
+    }
+  }
+
+  private valuesOf(result: StepResult, lrScale: number, seconds: number): ReturnType<typeof stepValues> {
+    const { engine, spec } = this.session;
+    const lr = (group: "matrix" | "auxiliary"): number => {
+      const first = engine.parameters().find((each) => each.group === group);
+      return first ? Number(engine.values(first.name)["lr"]) * lrScale : 0;
+    };
+    return stepValues(result, {
+      learningRate: lr("matrix"),
+      auxiliaryLearningRate: lr("auxiliary"),
+      seconds,
+      tokens: spec.batch.size * spec.batch.accumulation * spec.model.context,
+      phases: (this.step - 1) % PHASES_EVERY === 0,
+    });
+  }
+
+  private show(seconds: number, tokens: number): void {
+    const { spec } = this.session;
+    this.secondsPerStep = this.secondsPerStep === undefined ? seconds : INERTIA * this.secondsPerStep + (1 - INERTIA) * seconds;
+    this.progress.show({
+      step: this.step,
+      steps: spec.steps,
+      loss: this.loss!,
+      validationLoss: this.validationLoss,
+      tokensPerSecond: tokens / this.secondsPerStep,
+      secondsLeft: (spec.steps - this.step) * this.secondsPerStep,
+    });
+  }
+
+  /** Weights and state are as they were before the step; the next attempt takes the next batch. */
+  private notFinite(step: number, result: StepResult): void {
+    const { log, steering } = this.session;
+    const where = result.nonFinite === "loss" ? `the loss is ${result.loss}` : `the gradient of ${result.nonFinite} is not finite`;
+    const message = `Step ${step} was not applied: ${where}. Lower the learning rate (lrFactor), or resume to try the next batch.`;
+    log.event({ type: "alert", step: this.step, severity: "error", message });
+    steering.pause(this.step, message);
+  }
+
+  private async validate(): Promise<void> {
+    const { data, spec, engine, log } = this.session;
+    if (!data.validation) return;
+    let sum = 0;
+    let count = 0;
+    for (const tokens of validationBatches(data.validation, spec)) {
+      sum += await engine.evaluate(tokens);
+      count++;
+    }
+    this.validationLoss = sum / count;
+    log.values(this.step, [
+      { tag: LOSS_VALIDATION, shape: "scalar", value: this.validationLoss },
+      { tag: "memory/peak_rss", shape: "scalar", value: process.resourceUsage().maxRSS * 1024 },
+    ]);
+  }
+
+  /** The file, or null when it could not be written: said, and the run goes on. */
+  private async checkpoint(): Promise<string | null> {
+    const { folder, engine, batches, steering, log, spec, say } = this.session;
+    try {
+      const { step, tensors } = await engine.save();
+      const knobs = Object.fromEntries(engine.parameters().map(({ name }) => [name, engine.values(name)]));
+      const content = { step, tensors, position: batches.position, lrFactor: steering.lrFactor, knobs };
+      const file = await writeCheckpoint(folder, content, spec.checkpoints.keep);
+      log.event({ type: "checkpoint", step, file, loss: this.loss });
+      this.savedStep = step;
+      return file;
+    } catch (error) {
+      const message = `The checkpoint of step ${this.step} could not be written: ${(error as Error).message}. Free space, then order another one.`;
+      log.event({ type: "alert", step: this.step, severity: "error", message });
+      say(message);
+      return null;
+    }
+  }
+
+  /** A full or vanished disk: the run waits, with all that is unwritten in memory, until it can write again. */
+  private async untilWritable(): Promise<void> {
+    const { log, steering, folder, say } = this.session;
+    if (!log.problem) return;
+    const reason = `${folder} cannot be written to (${log.problem.message}). Free space; the run goes on by itself then.`;
+    log.event({ type: "alert", step: this.step, severity: "error", message: reason });
+    log.event({ type: "paused", step: this.step, reason });
+    say(reason);
+    while (log.problem && steering.stopping === undefined) {
+      await setTimeout(RETRY);
+      await log.flush();
+    }
+    if (steering.paused === undefined && steering.stopping === undefined) steering.resume(this.step);
+  }
+
+  private async stop(reason: string): Promise<void> {
+    const { log } = this.session;
+    const checkpoint = this.step > 0 ? await this.checkpoint() : null;
+    log.event({ type: "stopped", step: this.step, reason, checkpoint });
+    this.progress.say(`Stopped after step ${this.step}.${checkpoint ? ` Go on with --resume ${this.session.folder}` : ""}`);
+  }
+
+  private async finish(): Promise<void> {
+    const { log } = this.session;
+    await this.validate();
+    if (this.savedStep !== this.step) await this.checkpoint();
+    const seconds = (performance.now() - this.started) / 1000;
+    log.event({ type: "finished", step: this.step, loss: this.loss, validationLoss: this.validationLoss, seconds });
+    this.show(this.secondsPerStep ?? 0, 0);
+    const validation = this.validationLoss === null ? "" : `, validation loss ${this.validationLoss.toFixed(4)}`;
+    this.progress.say(`Finished ${this.step} steps in ${seconds.toFixed(1)} s: loss ${this.loss?.toFixed(4)}${validation}.`);
+  }
+}

@@ -1,0 +1,212 @@
+/** Everything that a training loop works on, opened for a new run or for one that goes on. */
+import { randomUUID } from "node:crypto";
+import { rename, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import type { EngineDescription, Knob, KnobValues } from "../protocol/description";
+import type { RunSpec } from "../protocol/runFile";
+import { RUN_JSON, type RunEvent, type RunJson } from "../protocol/runFolder";
+import { RunReader } from "../runs/runFolder";
+import type { Addon, BackendReport, Engine } from "./addon";
+import { TrainingBatches } from "./batches";
+import { findCheckpoint } from "./checkpoints";
+import { answered, ControlFile } from "./control";
+import { openData, type Data } from "./data";
+import { lock, thisProcess } from "./lock";
+import { LogWriter } from "./logWriter";
+import { Steering } from "./steering";
+import { UserError } from "./userError";
+
+export interface Session {
+  folder: string;
+  run: RunJson;
+  spec: RunSpec;
+  description: EngineDescription;
+  engine: Engine;
+  data: Data;
+  batches: TrainingBatches;
+  log: LogWriter;
+  steering: Steering;
+  /** Steps made so far. */
+  step: number;
+  say: (text: string) => void;
+  close(): Promise<void>;
+}
+
+/** `makeFolder` is called once everything that can be wrong with the spec was found right. */
+export async function openNew(
+  addon: Addon,
+  spec: RunSpec,
+  runFile: string | null,
+  makeFolder: () => Promise<string>,
+  say: (text: string) => void,
+): Promise<Session> {
+  const description = addon.describe();
+  const backend = chooseBackend(addon, spec.backend);
+  const data = await openData(spec);
+  const engine = await createEngine(addon, spec, backend, data);
+  const folder = await makeFolder();
+  const run: RunJson = {
+    format: 1,
+    id: randomUUID(),
+    name: spec.name,
+    created: new Date().toISOString(),
+    versions: { muonscope: version, node: process.version, engine: addon.version },
+    machine: { host: (await thisProcess()).host, platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? "unknown" },
+    backend: { id: engine.backend.id, detail: engine.backend.detail },
+    spec,
+    runFile,
+    parameters: engine.parameters(),
+    data: counts(data),
+    knobs: liveKnobs(description.knobs, spec.optimizer),
+    auxiliaryKnobs: liveKnobs(description.auxiliaryKnobs, spec.auxiliary),
+    diagnostics: description.diagnostics,
+    parent: null,
+  };
+  return open({ folder, run, description, engine, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
+}
+
+/** Goes on from the newest whole checkpoint; from the first step when there is none. */
+export async function openResumed(addon: Addon, folder: string, say: (text: string) => void): Promise<Session> {
+  const reader = new RunReader(folder);
+  await reader.poll();
+  const run = reader.run;
+  if (!run) throw new UserError(`${folder}: expected a run that Muonscope began, there is no readable ${RUN_JSON}.`);
+  const { spec } = run;
+  const found = await findCheckpoint(folder);
+  const step = found.content?.step ?? 0;
+  if (step >= spec.steps) throw new UserError(`${folder}: the run is finished (step ${step} of ${spec.steps}); there is nothing to go on with.`);
+
+  const data = await openData(spec);
+  const engine = await createEngine(addon, spec, chooseBackend(addon, run.backend.id), data);
+  const description = addon.describe();
+  if (found.content) {
+    await engine.load(step, found.content.tensors);
+    for (const { name, group } of engine.parameters()) {
+      const knobs = group === "matrix" ? description.knobs : description.auxiliaryKnobs;
+      const live = Object.entries(found.content.knobs[name] ?? {}).filter(([id]) => knobs.some((knob) => knob.id === id && knob.live));
+      engine.set(group, Object.fromEntries(live), name);
+    }
+  }
+  const session = await open({
+    folder, run, description, engine, data, step, say,
+    position: found.content?.position ?? 0,
+    from: found.content ? step + 1 : 0,
+    resumedFrom: found.content ? found.file : null,
+    events: reader.events,
+  });
+  session.steering.lrFactor = found.content?.lrFactor ?? 1;
+  for (const message of [...found.damaged, ...changedData(run, data), ...lostOrders(reader.events, found.file, step)]) {
+    session.log.event({ type: "alert", step, severity: "warning", message });
+    say(message);
+  }
+  await session.steering.takeOver(step, answered(reader.events));
+  return session;
+}
+
+interface Parts {
+  folder: string;
+  run: RunJson;
+  description: EngineDescription;
+  engine: Engine;
+  data: Data;
+  step: number;
+  position: number;
+  /** The first step that this log is to hold, when it continues another one. */
+  from: number | null;
+  resumedFrom: string | null;
+  events: readonly RunEvent[];
+  say: (text: string) => void;
+}
+
+async function open(parts: Parts): Promise<Session> {
+  const { folder, run, description, engine, data, step, say } = parts;
+  const owner = await thisProcess();
+  const release = await lock(folder, owner);
+  try {
+    const log = new LogWriter(folder, parts.from);
+    log.event({ type: "started", step, ...owner, resumedFrom: parts.resumedFrom });
+    await log.flush();
+    if (log.problem) throw new UserError(`${folder} cannot be written to: ${log.problem.message}. Free space, or choose another folder.`);
+    if (parts.from === null) await writeRunJson(folder, run);
+    const control = new ControlFile(folder);
+    const steered = { description, parameters: engine.parameters(), values: (name: string): KnobValues => engine.values(name) };
+    for (const message of data.notices) log.event({ type: "alert", step, severity: "warning", message });
+    return {
+      folder, run, spec: run.spec, description, engine, data, log, step, say,
+      batches: new TrainingBatches(data.train, run.spec, parts.position),
+      steering: new Steering(control, engine, steered, log, say),
+      close: async () => {
+        await log.close();
+        control.close();
+        engine.dispose();
+        release();
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Renamed into place: whoever sees it sees all of it. */
+async function writeRunJson(folder: string, run: RunJson): Promise<void> {
+  const path = join(folder, RUN_JSON);
+  await writeFile(`${path}.part`, `${JSON.stringify(run, null, 2)}\n`);
+  await rename(`${path}.part`, path);
+}
+
+/** `auto`: the last of the engine's list, which goes from the plainest to the fastest, that is there. */
+function chooseBackend(addon: Addon, asked: string): BackendReport {
+  const reports = addon.backends();
+  const there = reports.filter((report) => report.available);
+  if (asked === "auto") {
+    const best = there.at(-1);
+    if (!best) throw new UserError(`No backend works here: ${reports.map(({ id, detail }) => `${id}: ${detail}`).join("; ")}`);
+    return best;
+  }
+  const found = reports.find((report) => report.id === asked);
+  if (found?.available) return found;
+  throw new UserError(
+    `backend: expected one that is there (${there.map(({ id }) => id).join(", ")}), received "${asked}". ` +
+      `${found ? found.detail : "This build does not have it."} Choose another one, or "auto".`,
+  );
+}
+
+function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport, data: Data): Promise<Engine> {
+  return addon.createEngine({
+    backend: backend.id,
+    threads: spec.threads,
+    seed: spec.seed,
+    model: { vocabulary: data.vocabulary, ...spec.model },
+    batch: spec.batch.size,
+    preset: spec.preset,
+    optimizer: spec.optimizer,
+    auxiliary: spec.auxiliary,
+    ranks: spec.sharding.ranks,
+  });
+}
+
+const liveKnobs = (knobs: Knob[], values: KnobValues): Knob[] => knobs.filter((knob) => knob.live && knob.id in values);
+
+const counts = (data: Data): RunJson["data"] => ({
+  trainTokens: data.train.length,
+  validationTokens: data.validation?.length ?? 0,
+  files: data.files,
+  vocabulary: data.vocabulary,
+});
+
+function changedData(run: RunJson, data: Data): string[] {
+  const [was, is] = [JSON.stringify(run.data), JSON.stringify(counts(data))];
+  return was === is ? [] : [`The data has changed since the run began: it was ${was} and is ${is}. The run goes on with what is there now.`];
+}
+
+/** Settings that were changed after the checkpoint do not hold any more; said, not guessed at. */
+function lostOrders(events: readonly RunEvent[], file: string, step: number): string[] {
+  const saved = events.findLastIndex((event) => event.type === "checkpoint" && event.file === file);
+  const lost = events.slice(saved + 1).flatMap((event) => (event.type === "applied" && event.set ? [event] : []));
+  if (lost.length === 0) return [];
+  const list = lost.map((event) => `${JSON.stringify(event.set)} at step ${event.step}`).join(", ");
+  return [`The run goes on from step ${step}; what was changed after its checkpoint does not hold: ${list}. Order it again if it is to.`];
+}
