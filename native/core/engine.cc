@@ -20,12 +20,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::string shapeText(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
-
 HostTensor downloadTensor(Backend& backend, std::string name, Matrix m) {
   HostTensor tensor{std::move(name), {m.rows, m.cols}, std::vector<float>(m.size())};
   backend.download(tensor.data.data(), m.data, m.size());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/diagnostics.h"
+#include "core/host_tensor.h"
 #include "core/model.h"
 #include "core/optimizer.h"
 
@@ -41,12 +42,6 @@ struct StepResult {
   StepTimes time;
   std::vector<PhaseCost> phases;
   std::vector<Measurement> measurements;
-};
-
-struct HostTensor {
-  std::string name;
-  std::vector<int64_t> shape;
-  std::vector<float> data;
 };
 
 struct Gradients {
