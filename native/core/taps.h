@@ -10,8 +10,8 @@ namespace muonscope {
 
 // gradient: as the backward pass left it. momentum: after its update (Adam: the first moment). orthogonalized: O, or
 // the raw direction while orthogonalisation is off. normalized: what the division by the second moment yields, of O
-// or (place before) of the momentum; not shown while normalisation is off. update: what is subtracted from the
-// weights, learning rate and scale included, decay not. weight: after the step.
+// or (place before) of the momentum; the same matrix undivided while normalisation is off. update: what is subtracted
+// from the weights, learning rate and scale included, decay not. weight: after the step.
 enum class Tap { gradient, momentum, orthogonalized, normalized, update, weight };
 
 std::string tapName(Tap tap);

@@ -1,0 +1,51 @@
+// Matrices of one shape and one owner that are worked on together, and what each rank keeps of them.
+#pragma once
+
+#include <vector>
+
+#include "core/device_buffer.h"
+#include "core/matrix_settings.h"
+#include "core/shard.h"
+
+namespace muonscope {
+
+// What the second moment is kept over, for a shape.
+enum class Statistic { none, rows, columns, coordinates };
+
+inline Statistic statisticOf(const MatrixSettings& settings, int64_t rows, int64_t cols) {
+  if (settings.normalization == Normalization::none) return Statistic::none;
+  if (settings.normalization == Normalization::coordinate) return Statistic::coordinates;
+  return settings.longerAxis && rows < cols ? Statistic::columns : Statistic::rows;
+}
+
+// Rank r's rows of every matrix of the chunk, one matrix after the other.
+struct ChunkPart {
+  RowRange range;
+  DeviceBuffer momentum;      // [count, range.count, cols]
+  DeviceBuffer secondMoment;  // [count, momentsPerMatrix]
+  int64_t momentsPerMatrix;   // none: 0, rows: range.count, columns: cols (each rank keeps all), coordinates: range.count·cols
+};
+
+struct MatrixChunk {
+  int64_t rows, cols;
+  int owner;
+  Statistic statistic;
+  std::vector<size_t> members;  // indices of parameters
+  std::vector<ChunkPart> parts;  // by rank
+};
+
+// Neighbours in a chunk whose knobs have the same values in this step: [first, first + count).
+struct Run {
+  MatrixChunk* chunk;
+  int64_t first, count;
+  const MatrixSettings* settings;
+
+  size_t member(int64_t i) const { return chunk->members[static_cast<size_t>(first + i)]; }
+  const ChunkPart& part(int rank) const { return chunk->parts[static_cast<size_t>(rank)]; }
+  int64_t rowsOn(int rank) const { return part(rank).range.count; }
+  int64_t floatsOn(int rank) const { return rowsOn(rank) * chunk->cols; }
+  float* momentum(int rank, int64_t i) const { return part(rank).momentum.data() + (first + i) * floatsOn(rank); }
+  float* secondMoment(int rank) const { return part(rank).secondMoment.data() + first * part(rank).momentsPerMatrix; }
+};
+
+}  // namespace muonscope
