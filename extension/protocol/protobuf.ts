@@ -98,15 +98,20 @@ const none = new Uint8Array(0);
 export function* fields(message: Uint8Array): Generator<Field> {
   let at = 0;
   const varint = (): number => {
-    let low = 0;
-    for (let shift = 0; shift < 10; shift++) {
+    let value = 0;
+    let begin = at;
+    for (let scale = 1; ; scale *= 0x80) {
       const byte = message[at++];
       if (byte === undefined) throw new Error("message ends within a number");
-      // Past 2^53 only the sign matters to us: a negative int64 has ten bytes.
-      low += shift === 9 && byte & 1 ? -(2 ** 63) : (byte & 0x7f) * 2 ** (7 * shift);
-      if (byte < 0x80) return low;
+      if (at - begin > 10) throw new Error("a number has more than ten bytes");
+      value += (byte & 0x7f) * scale;
+      if (byte >= 0x80) continue;
+      if (at - begin <= 7) return value;
+      // Past 49 bits, and for negative numbers (ten bytes), a double is not exact.
+      let exact = 0n;
+      for (let shift = 0n; begin < at; shift += 7n) exact |= BigInt(message[begin++]! & 0x7f) << shift;
+      return Number(BigInt.asIntN(64, exact));
     }
-    throw new Error("a number has more than ten bytes");
   };
   const take = (length: number): Uint8Array => {
     if (at + length > message.length) throw new Error("message ends within a field");

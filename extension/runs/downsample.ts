@@ -30,7 +30,8 @@ const above = (a: number, b: number): boolean => Number.isNaN(a) ? !Number.isNaN
 export function downsample(series: Series, range: Range | undefined, width: number, axis: "steps" | "times" = "steps"): Series {
   const x = series[axis];
   const begin = range ? Math.max(0, lowerBound(x, range.from) - 1) : 0;
-  const end = range ? Math.min(x.length, lowerBound(x, range.to) + 1) : x.length;
+  const last = range ? lowerBound(x, range.to) : x.length;
+  const end = Math.min(x.length, last + (range && x[last] === range.to ? 2 : 1));
   const pixels = Math.max(2, Math.floor(width));
   if (end - begin <= 2 * pixels) return pick(series, Array.from({ length: end - begin }, (_, i) => begin + i));
 

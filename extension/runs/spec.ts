@@ -33,7 +33,7 @@ export function resolveSpec(json: unknown, description: EngineDescription, conte
   if (problems.length > 0 || !preset) return { problems };
 
   const folder = dirname(context.file);
-  const tree = nest(values) as unknown as RunSpec;
+  const tree = nest([...values].filter(([path]) => path !== "optimizer.clip")) as unknown as RunSpec;
   const spec: RunSpec = {
     ...tree,
     name: (values.get("name") as string | undefined) ?? basename(context.file).replace(RUN_FILE_SUFFIX, ""),
@@ -173,7 +173,7 @@ export const literalGlob = (path: string): string =>
     .join("/");
 
 /** `{"model.layers": 4}` → `{model: {layers: 4}}`. */
-function nest(values: Map<string, unknown>): Record<string, unknown> {
+function nest(values: [string, unknown][]): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [path, value] of values) {
     const [section, name] = path.split(".") as [string, string | undefined];
