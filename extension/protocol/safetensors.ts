@@ -136,13 +136,13 @@ export function parseSafetensors(file: Uint8Array): { metadata: Record<string, s
 /** Copies; throws when the tensor is of another type. */
 export function float32(tensor: Tensor): Float32Array {
   expectType(tensor, "F32");
-  return new Float32Array(tensor.bytes.slice().buffer);
+  return new Float32Array(new Uint8Array(tensor.bytes).buffer);
 }
 
 /** Copies; throws when the tensor is of another type. */
 export function float64(tensor: Tensor): Float64Array {
   expectType(tensor, "F64");
-  return new Float64Array(tensor.bytes.slice().buffer);
+  return new Float64Array(new Uint8Array(tensor.bytes).buffer);
 }
 
 function expectType(tensor: Tensor, dtype: string): void {
