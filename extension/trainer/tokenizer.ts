@@ -28,7 +28,7 @@ export async function makeTokenizer(id: RunSpec["data"]["tokenizer"]): Promise<T
       for (const file of files) {
         parts.push(Uint16Array.of(END_OF_TEXT));
         const text = Buffer.from(file).toString("utf8");
-        for (const piece of pieces(text)) parts.push(Uint16Array.from(encode(piece, { allowedSpecial: new Set() })));
+        for (const piece of pieces(text)) parts.push(Uint16Array.from(encode(piece, { disallowedSpecial: new Set() })));
       }
       const all = new Uint16Array(parts.reduce((sum, part) => sum + part.length, 0));
       let at = 0;
