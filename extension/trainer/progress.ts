@@ -9,6 +9,13 @@ export interface Progress {
   secondsLeft: number;
 }
 
+/** As much of a terminal, or of a file in its place, as is used. */
+export interface Output {
+  isTTY?: boolean;
+  columns?: number;
+  write(text: string): unknown;
+}
+
 /** Milliseconds between lines of a log, and between drawings on a terminal. */
 const PLAIN = 10_000;
 const DRAWN = 100;
@@ -18,7 +25,7 @@ export class ProgressLine {
   private last = -Infinity;
   private drawn = false;
 
-  constructor(private readonly out: NodeJS.WriteStream) {}
+  constructor(private readonly out: Output) {}
 
   /** `always`: even if a line was just printed. */
   show(progress: Progress, always = false): void {
@@ -32,7 +39,7 @@ export class ProgressLine {
     const done = Math.round((BAR * progress.step) / progress.steps);
     const line = `${"█".repeat(done)}${"░".repeat(BAR - done)} ${describe(progress)}`;
     // No wider than the terminal: a line that wraps cannot be drawn over.
-    this.out.write(`\r${line.slice(0, Math.max(20, this.out.columns - 1))}\x1b[K`);
+    this.out.write(`\r${line.slice(0, Math.max(20, (this.out.columns ?? 80) - 1))}\x1b[K`);
     this.drawn = true;
   }
 

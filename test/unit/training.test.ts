@@ -1,0 +1,200 @@
+/** The training loop around a fake engine: log, orders, trouble. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import type { RunJson } from "../../extension/protocol/runFolder";
+import { order } from "../../extension/runs/order";
+import { fakeAddon } from "./fakeAddon";
+import { temporaryFolder } from "./folders";
+import { begin, eventOf, eventsOf, read, small, valuesOf } from "./runs";
+
+describe("a run", () => {
+  it("leaves a folder that tells all of it", async (t) => {
+    const { folder, done } = await begin(t);
+    await done;
+    const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as RunJson;
+    assert.deepEqual([run.format, run.name, run.backend.id, run.data.vocabulary, run.parameters.length], [1, "run", "fake", 256, 3]);
+    assert.deepEqual(run.knobs.map(({ id }) => id), ["lr", "weightDecay", "normalize", "scale"], "live ones only");
+    assert.deepEqual(readdirSync(folder).filter((name) => !name.startsWith("events.out.")).sort(), ["checkpoints", "control.jsonl", "events.jsonl", "run.json"]);
+    assert.deepEqual(eventsOf(folder).map(({ type, step }) => [type, step]), [
+      ["started", 0], ["checkpoint", 10], ["checkpoint", 20], ["checkpoint", 30], ["checkpoint", 40], ["finished", 40],
+    ]);
+    const reader = await read(folder);
+    assert.deepEqual(reader.warnings, []);
+    assert.deepEqual([...reader.series("loss/train")!.steps], Array.from({ length: 40 }, (_, i) => i + 1));
+    assert.deepEqual([...reader.series("loss/val")!.steps], [0, 10, 20, 30, 40]);
+    assert.deepEqual([...reader.series("shard/bytes/rank0")!.steps], [1, 11, 21, 31]);
+    const lr = reader.series("optimizer/lr")!.values;
+    assert.ok(Math.abs(lr[0]! - 0.01 / 5) < 1e-9 && Math.abs(lr[10]! - 0.01) < 1e-9 && lr[39]! < 0.001);
+    assert.equal(reader.series("condition_number/update/blocks.1.mlp.up")!.values[0], Infinity);
+    assert.deepEqual([...reader.histogram("neuron_norm/update/blocks.0.mlp.up", 40)!.counts], [0, 3, 5, 0]);
+    const { status, step, steps, loss } = reader.state();
+    assert.deepEqual([status, step, steps, loss], ["finished", 40, 40, reader.series("loss/train")!.values[39]]);
+  });
+
+  it("measures everything at first, and later within its budget", async (t) => {
+    const requests: number[] = [];
+    const { done } = await begin(t, { steps: 400, diagnostics: { budget: 0.05 } }, { onStep: (_, { measure }) => void requests.push(measure.length) });
+    await done;
+    assert.equal(requests[0], 4, "two diagnostics of two matrices");
+    assert.ok(requests.slice(1).every((count) => count === 0 || count === 2), "a matrix at a time");
+    // A step of the fake takes 20 ms, a value 1 ms: at 5 % there is one value a step, which is a matrix every other.
+    const values = requests.slice(1).reduce((sum, count) => sum + count, 0);
+    assert.ok(values > 390 && values < 402, `${values} values in 399 steps`);
+  });
+
+  it("measures nothing without a budget, and everything when asked", async (t) => {
+    const requests: number[] = [];
+    const running = await begin(t, { steps: 200, diagnostics: { budget: 0 } }, { milliseconds: 2, onStep: (_, { measure }) => void requests.push(measure.length) });
+    const id = await order(running.folder, { do: "measure" });
+    const applied = await eventOf(running, "applied", (event) => event.order === id);
+    await order(running.folder, { do: "stop" });
+    await running.done;
+    assert.equal(requests[applied.step - 1], 4);
+    assert.equal(requests.reduce((sum, count) => sum + count, 0), 4);
+  });
+});
+
+describe("orders to a run", () => {
+  it("take effect at the step that is told, with the values before", async (t) => {
+    const scales: number[] = [];
+    const running = await begin(t, { steps: 500, schedule: { warmup: 0, shape: "constant" } }, { milliseconds: 2, onStep: (_, { lrScale }) => void scales.push(lrScale) });
+    const factor = await order(running.folder, { set: { lrFactor: 0.5 } });
+    const first = await eventOf(running, "applied", (event) => event.order === factor);
+    const knobs = await order(running.folder, { set: { normalize: false, "auxiliary.lr": 0.5 }, scope: "*" });
+    const second = await eventOf(running, "applied", (event) => event.order === knobs);
+    const scoped = await order(running.folder, { set: { lr: 0.7 }, scope: "blocks.1.*" });
+    const third = await eventOf(running, "applied", (event) => event.order === scoped);
+    assert.equal(running.session.engine.values("blocks.0.mlp.up")["normalize"], false);
+    assert.deepEqual(["blocks.0.mlp.up", "blocks.1.mlp.up", "head"].map((name) => running.session.engine.values(name)["lr"]), [0.01, 0.7, 0.5]);
+    await order(running.folder, { do: "stop" });
+    await running.done;
+    assert.deepEqual([first.set, first.before], [{ lrFactor: 0.5 }, { lrFactor: 1 }]);
+    assert.deepEqual(scales.slice(0, first.step + 1), [...new Array<number>(first.step - 1).fill(1), 0.5, 0.5]);
+    assert.deepEqual(second.before, { normalize: true, "auxiliary.lr": 0.01 });
+    assert.deepEqual([third.before, third.scope], [{ lr: 0.01 }, "blocks.1.*"]);
+    assert.equal(eventsOf(running.folder).at(-1)!.type, "stopped");
+  });
+
+  it("pause it within a step, step it once, and let it go on", async (t) => {
+    const running = await begin(t, { steps: 60 }, { milliseconds: 5 });
+    const { folder } = running;
+    await eventOf(running, "checkpoint");
+    const given = (await read(folder)).state().step;
+    await order(folder, { do: "pause" });
+    const paused = await eventOf(running, "paused");
+    assert.ok(paused.step <= given + 2, `ordered at ${given}, paused after ${paused.step}`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    assert.equal((await read(folder)).state().step, paused.step);
+    assert.equal((await read(folder)).state().status, "paused");
+
+    const one = await order(folder, { do: "step" });
+    assert.equal((await eventOf(running, "applied", (event) => event.order === one)).step, paused.step + 1);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    assert.equal((await read(folder)).state().step, paused.step + 1);
+    await order(folder, { do: "checkpoint" });
+    const saved = await eventOf(running, "checkpoint", (event) => event.step === paused.step + 1);
+    assert.equal(saved.file, join("checkpoints", `step-${String(saved.step).padStart(8, "0")}.safetensors`));
+    await order(folder, { do: "resume" });
+    await running.done;
+    assert.equal((await read(folder)).state().status, "finished");
+  });
+
+  it("a step ordered while it runs pauses it", async (t) => {
+    const running = await begin(t, { steps: 500 }, { milliseconds: 3 });
+    await order(running.folder, { do: "step" });
+    assert.equal((await eventOf(running, "paused")).reason, "after a single step");
+    await order(running.folder, { do: "stop" });
+    await running.done;
+  });
+
+  it("that are wrong are refused with the reason and change nothing", async (t) => {
+    const running = await begin(t, { steps: 500 }, { milliseconds: 2 });
+    appendFileSync(join(running.folder, "control.jsonl"), 'not json\n{"id":"a","set":{"lr":-1}}\n\n{"id":"b","do":"dance"}\n{"id":"c","se');
+    await eventOf(running, "refused", ({ order: id }) => id === "b");
+    appendFileSync(join(running.folder, "control.jsonl"), 't":{"normalize":false,"lr":"x"}}\n');
+    await eventOf(running, "refused", ({ order: id }) => id === "c");
+    assert.deepEqual(running.session.engine.values("blocks.0.mlp.up"), { lr: 0.01, weightDecay: 0.1, normalize: true, scale: "paper", axis: "rows" });
+    await order(running.folder, { do: "stop" });
+    await running.done;
+    const refused = eventsOf(running.folder).flatMap((event) => (event.type === "refused" ? [[event.order, event.reason]] : []));
+    assert.deepEqual(refused.map(([id]) => id), ["", "a", "b", "c"]);
+    assert.match(refused[1]![1]!, /lr: expected a number of at least 0, received -1/);
+  });
+});
+
+describe("trouble", () => {
+  it("a step that is not finite is not applied: an alert, a pause, and the next batch on resume", async (t) => {
+    let attempts = 0;
+    const onStep = (step: number): string | undefined => (step === 15 && ++attempts <= 2 ? (attempts === 1 ? "loss" : "blocks.0.mlp.up") : undefined);
+    const running = await begin(t, { steps: 30 }, { onStep });
+    const { folder, session } = running;
+    const alert = await eventOf(running, "alert");
+    assert.match(alert.message, /^Step 15 was not applied: the loss is NaN\. Lower the learning rate/);
+    assert.equal((await eventOf(running, "paused")).step, 14);
+    const position = session.batches.position;
+    await order(folder, { do: "resume" });
+    await eventOf(running, "alert", ({ message }) => message.includes("the gradient of blocks.0.mlp.up is not finite"));
+    assert.equal(session.batches.position, position + 4);
+    await order(folder, { do: "resume" });
+    await running.done;
+    assert.deepEqual((await valuesOf(folder, "loss/train")).map(([step]) => step), Array.from({ length: 30 }, (_, i) => i + 1));
+    assert.equal((await read(folder)).state().status, "finished");
+  });
+
+  it("a full disk pauses the run; nothing is lost once there is room", async (t) => {
+    const place = temporaryFolder(t);
+    try {
+      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", place], { stdio: "pipe" });
+    } catch (error) {
+      t.skip(`a small disk needs the right to mount one: ${(error as Error).message.trim().split("\n").at(-1)}`);
+      return;
+    }
+    try {
+      const running = await begin(t, { steps: 60, checkpoints: { every: 0 } }, { milliseconds: 10 }, undefined, place);
+      const filler = join(place, "filler");
+      assert.throws(() => writeFileSync(filler, new Uint8Array(1 << 20)), /ENOSPC/);
+      while (!running.said.some((line) => /cannot be written to \(ENOSPC.*Free space/.test(line))) await new Promise((resolve) => setTimeout(resolve, 10));
+      const step = running.session.batches.position;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(running.session.batches.position, step, "it waits");
+      rmSync(filler);
+      await running.done;
+      const reader = await read(running.folder);
+      assert.deepEqual(reader.warnings, []);
+      assert.deepEqual([...reader.series("loss/train")!.steps], Array.from({ length: 60 }, (_, i) => i + 1));
+      const types = reader.events.map(({ type }) => type);
+      assert.deepEqual(types, ["started", "alert", "paused", "resumed", "checkpoint", "finished"]);
+    } finally {
+      execFileSync("umount", ["-l", place]);
+    }
+  });
+
+  it("a checkpoint that cannot be written is said, and the run goes on", async (t) => {
+    const running = await begin(t, { steps: 15, checkpoints: { every: 5 } }, { milliseconds: 5 });
+    writeFileSync(join(running.folder, "checkpoints"), "in the way");
+    await running.done;
+    const alerts = eventsOf(running.folder).filter(({ type }) => type === "alert");
+    assert.equal(alerts.length, 3);
+    assert.match(JSON.stringify(alerts[0]), /The checkpoint of step 5 could not be written: EEXIST/);
+    assert.equal((await read(running.folder)).state().status, "finished");
+  });
+
+  it("a backend that is not there is an error with a remedy, and leaves no folder", async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, "runs"));
+    await assert.rejects(begin(t, { backend: "cuda" }, {}, fakeAddon(), folder), {
+      name: "UserError",
+      message: 'backend: expected one that is there (fake), received "cuda". no device here Choose another one, or "auto".',
+    });
+    assert.deepEqual(readdirSync(join(folder, "runs")), []);
+  });
+
+  it("a place that cannot hold runs is an error with a remedy", async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, "runs"), "a file");
+    await assert.rejects(begin(t, small, {}, fakeAddon(), folder), /Runs are to be written to .*runs, which is not possible: .*Choose another folder/);
+  });
+});
