@@ -24,8 +24,8 @@ void measure(Sample& sample, Measurement& out) {
   out.max = -infinity;
   for (const double rho : sample.neuronNorms()) {
     const double x = rho > 0 ? std::log2(rho) : zeroRow;
-    const double bin = std::clamp(std::floor((x - lowest) / width), -1.0, static_cast<double>(bins));
-    out.values[static_cast<size_t>(bin) + 1] += 1;
+    const double bin = std::clamp(std::floor((x - lowest) / width) + 1, 0.0, bins + 1.0);
+    out.values[static_cast<size_t>(bin)] += 1;
     out.min = std::min(out.min, x);
     out.max = std::max(out.max, x);
     out.count += 1;
