@@ -46,7 +46,7 @@ const header = new Header();
 const banner = new Banner(send);
 const controls = new Controls(send);
 
-const scene = new Scene({ redraw: () => updater.draw(), moved: () => updater.move(), rewatch: () => updater.watch() });
+const scene = new Scene(false, { redraw: () => updater.draw(), moved: () => updater.move(), rewatch: () => updater.watch() });
 scene.runs = [{ name: "", slot: 0 }];
 
 const loss = new SeriesPanel(scene, "loss", "Loss", () => {

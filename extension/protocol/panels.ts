@@ -162,7 +162,6 @@ export interface CommandMessage {
   type: "command";
   command:
     | "muonscope.pauseRun"
-    | "muonscope.continueRun"
     | "muonscope.singleStep"
     | "muonscope.checkpointNow"
     | "muonscope.measureNow"
@@ -244,6 +243,8 @@ export interface ComparedRun extends RunSummary {
 
 export interface RunsMessage {
   type: "runs";
+  /** For the page to store, so that the editor finds the runs again after a reload. */
+  source: unknown;
   runs: ComparedRun[];
   /** Of all runs together. */
   catalog: Catalog;
@@ -256,9 +257,8 @@ export interface RunsMessage {
 export interface TargetMessage {
   type: "target";
   loss: number;
-  tag: string;
-  /** Null = not reached. */
-  rows: ({ step: number; seconds: number; tokens: number | null } | null)[];
+  /** `best`: not reached. Null: no validation loss at all. */
+  rows: ({ step: number; seconds: number; tokens: number | null } | { best: number | null } | null)[];
 }
 
 export interface SetTargetMessage {
@@ -268,15 +268,22 @@ export interface SetTargetMessage {
 
 export interface RemoveRunMessage {
   type: "removeRun";
+  /** Its folder. */
   run: string;
 }
 
 export interface OpenRunMessage {
   type: "openRun";
+  /** Its folder. */
   run: string;
+}
+
+/** The user is asked for more runs. */
+export interface AddRunsMessage {
+  type: "addRuns";
 }
 
 export type ToCompare = RunsMessage | TargetMessage | DataMessage;
 export type FromCompare =
   | ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage
-  | SetTargetMessage | RemoveRunMessage | OpenRunMessage;
+  | SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage;

@@ -24,7 +24,7 @@ const live = ({ run }: StateMessage) => run.status === "running" || run.status =
 
 const BUTTONS: Button[] = [
   { command: "muonscope.pauseRun", order: "pause", icon: "pause", label: "Pause", title: "Pause before the next step", when: (state) => live(state) && !paused(state) },
-  { command: "muonscope.continueRun", order: "resume", icon: "play", label: "Resume", title: "Go on with the paused run", when: paused },
+  { command: "muonscope.resumeRun", order: "resume", icon: "play", label: "Resume", title: "Go on with the paused run", when: paused },
   { command: "muonscope.singleStep", order: "step", icon: "step", label: "Step", title: "One step, then pause", when: live },
   { command: "muonscope.checkpointNow", order: "checkpoint", icon: "save", label: "Checkpoint", title: "Write a checkpoint at the next step boundary", when: live },
   { command: "muonscope.measureNow", order: "measure", icon: "measure", label: "Measure", title: "Measure every matrix at the next step", when: live },

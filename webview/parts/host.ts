@@ -12,6 +12,9 @@ export class Host<In, Out, View extends object> {
   private readonly api = acquireVsCodeApi();
 
   constructor(receive: (message: In) => void) {
+    // What the page is about, for the editor to restore it after a reload.
+    const source = document.documentElement.dataset["source"];
+    if (source) this.api.setState({ ...(this.api.getState() as object | undefined), source: JSON.parse(source) as unknown });
     window.addEventListener("message", (event: MessageEvent<In>) => receive(event.data));
     const report = (message: string) => this.api.postMessage({ type: "pageError", message });
     window.addEventListener("error", (event) => report(event.error instanceof Error ? event.error.stack ?? event.message : event.message));

@@ -24,13 +24,12 @@ export class Scene {
   runs: SceneRun[] = [];
   markers: Marker[] = [];
 
-  /** `redraw`: everything that a chart shows changed; `moved`: the cursor only; `rewatch`: other data is needed. */
-  constructor(readonly listener: { redraw(): void; moved(): void; rewatch(): void }) {}
+  /** `comparing`: colours tell runs apart, not matrices. `redraw`: everything that a chart shows changed; `moved`: the cursor only; `rewatch`: other data is needed. */
+  constructor(
+    readonly comparing: boolean,
+    readonly listener: { redraw(): void; moved(): void; rewatch(): void },
+  ) {}
 
-  /** More than one run is shown: colours tell runs apart, not matrices. */
-  get comparing(): boolean {
-    return this.runs.length > 1;
-  }
 
   get bounds(): { min: number; max: number } {
     if (this.range) return { min: this.range.from, max: this.range.to };

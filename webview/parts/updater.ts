@@ -17,6 +17,8 @@ export class Updater<Out> {
   private asked = "";
   private cursorMoved = false;
   private acknowledge = false;
+  /** After every frame. */
+  onDraw: () => void = () => undefined;
 
   constructor(private readonly page: { host: { send(message: Out | WatchMessage | DrawnMessage): void }; parts: Part[]; watched: () => WatchMessage }) {
     new ResizeObserver(() => this.watch()).observe(document.body);
@@ -59,6 +61,7 @@ export class Updater<Out> {
       const drawn = [...this.dirty];
       this.dirty.clear();
       for (const part of drawn) part.draw();
+      this.onDraw();
       if (this.cursorMoved) for (const part of this.page.parts) if (!drawn.includes(part)) part.moved?.();
       this.cursorMoved = false;
       if (this.acknowledge) this.page.host.send({ type: "drawn" });

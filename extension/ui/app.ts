@@ -1,0 +1,13 @@
+/** What the features of the extension share. */
+import type * as vscode from "vscode";
+import type { Orders } from "./orders";
+import type { Pages } from "./pages";
+import type { RunStore } from "./runStore";
+
+export interface App {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly runs: RunStore;
+  readonly orders: Orders;
+  readonly pages: Pages;
+}

@@ -1,0 +1,127 @@
+/** Two or more runs beside each other: the host's end of the page. */
+import * as vscode from "vscode";
+import type { AddRunsMessage, FromCompare, OpenRunMessage, RemoveRunMessage, SetTargetMessage, TargetMessage, ToCompare } from "../protocol/panels";
+import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
+import { differences, tokensPerStep, toTarget, trainingSeconds } from "../runs/compare";
+import type { App } from "./app";
+import { catalogOf } from "./catalog";
+import { chooseRuns } from "./chooseRun";
+import { markersOf } from "./markers";
+import { Page } from "./page";
+import type { Run } from "./run";
+
+/** A run keeps its slot, and with it its colour, while others come and go. */
+export interface CompareSource {
+  runs: { folder: string; slot: number }[];
+}
+
+export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage, ToCompare> {
+  static readonly viewType = "muonscope.compare";
+  private slots = new Map<Run, number>();
+  private sent = "";
+  private target: number | null = null;
+  private sentTarget = "";
+
+  private constructor(app: App, panel: vscode.WebviewPanel) {
+    super(app, panel, { name: "compare", title: "Compare Runs" });
+  }
+
+  static async open(app: App, panel: vscode.WebviewPanel, runs: readonly Run[]): Promise<ComparePage> {
+    const page = new ComparePage(app, panel);
+    page.slots = new Map(runs.map((run, slot) => [run, slot]));
+    await page.start();
+    return page;
+  }
+
+  static async restore(app: App, panel: vscode.WebviewPanel, source: CompareSource): Promise<void> {
+    const page = new ComparePage(app, panel);
+    page.slots = new Map(source.runs.map(({ folder, slot }) => [app.runs.of(folder), slot]));
+    await page.start();
+  }
+
+  /** Shows these; those that are new get the first free slot each. */
+  private async choose(runs: readonly Run[]): Promise<void> {
+    for (const run of this.slots.keys()) if (!runs.includes(run)) this.slots.delete(run);
+    for (const run of runs) {
+      if (this.slots.has(run)) continue;
+      const taken = new Set(this.slots.values());
+      let slot = 0;
+      while (taken.has(slot)) slot++;
+      this.slots.set(run, slot);
+    }
+    this.show([...this.slots.keys()]);
+    await this.read();
+  }
+
+  protected override source(): CompareSource {
+    return { runs: [...this.slots].map(([run, slot]) => ({ folder: run.folder, slot })) };
+  }
+
+  protected override hydrate(): void {
+    this.sent = this.sentTarget = "";
+    this.update();
+  }
+
+  protected override refresh(): void {
+    const { runs } = this;
+    const message: ToCompare = {
+      type: "runs",
+      source: this.source(),
+      runs: runs.map((run) => ({ ...run.summary(), slot: this.slots.get(run)! })),
+      catalog: catalogOf(runs.map(({ reader }) => reader)),
+      markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
+      differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({ path: key, values: values.map((value) => value ?? null) })),
+    };
+    const text = JSON.stringify(message);
+    if (text !== this.sent) this.send(message);
+    this.sent = text;
+    this.sendTarget();
+  }
+
+  protected override async handle(message: FromCompare): Promise<void> {
+    switch (message.type) {
+      case "setTarget":
+        this.target = message.loss;
+        this.sendTarget();
+        break;
+      case "addRuns":
+        await this.choose((await chooseRuns(this.app, this.runs)) ?? this.runs);
+        break;
+      case "removeRun":
+        this.slots.delete(this.app.runs.of(message.run));
+        this.show([...this.slots.keys()]);
+        break;
+      case "openRun":
+        await vscode.commands.executeCommand("muonscope.openDashboard", message.run);
+        break;
+    }
+  }
+
+  private async start(): Promise<void> {
+    this.show([...this.slots.keys()]);
+    this.load();
+    await this.read();
+  }
+
+  private async read(): Promise<void> {
+    for (const run of this.runs) await this.app.runs.read(run);
+  }
+
+  private sendTarget(): void {
+    if (this.target === null) return;
+    const message = this.targetMessage(this.target);
+    const text = JSON.stringify(message);
+    if (text !== this.sentTarget) this.send(message);
+    this.sentTarget = text;
+  }
+
+  private targetMessage(loss: number): TargetMessage {
+    const rows = this.runs.map(({ reader, events, json }) => {
+      const series = reader.series(LOSS_VALIDATION);
+      if (!series) return null;
+      const found = toTarget(series, trainingSeconds(series.times, events), loss, json ? tokensPerStep(json.spec) : null);
+      return found.reached ? { step: found.step, seconds: found.seconds, tokens: found.tokens } : { best: found.best };
+    });
+    return { type: "target", loss, rows };
+  }
+}

@@ -1,0 +1,107 @@
+/** The dashboard of one run: the host's end of its page. */
+import { join } from "node:path";
+import * as vscode from "vscode";
+import { formatCompact } from "../protocol/format";
+import type { FromDashboard, SetKnobMessage, StateMessage, ToDashboard } from "../protocol/panels";
+import { TRAINER_LOG, type RunJson } from "../protocol/runFolder";
+import { LOSS_TRAIN } from "../protocol/tags";
+import { readTail } from "../runs/runFolder";
+import type { App } from "./app";
+import { catalogOf } from "./catalog";
+import { controlsOf, orderKey } from "./knobs";
+import { markersOf } from "./markers";
+import { paceOf } from "./pace";
+import { Page } from "./page";
+import type { Run } from "./run";
+import { knobOrder } from "./steer";
+
+export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
+  static readonly viewType = "muonscope.dashboard";
+  private sentState = "";
+  private sentTags = -1;
+  private logTail: string | null = null;
+
+  constructor(app: App, readonly run: Run, panel: vscode.WebviewPanel) {
+    super(app, panel, { name: "dashboard", title: run.name });
+    panel.title = run.name;
+    this.show([run]);
+    this.register(
+      app.orders.onDidChange((ordered) => {
+        if (ordered === run) this.update();
+      }),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.update()),
+    );
+    this.load();
+  }
+
+  protected override source(): { folder: string } {
+    return { folder: this.run.folder };
+  }
+
+  protected override hydrate(): void {
+    this.sentState = "";
+    this.sentTags = -1;
+    this.update();
+  }
+
+  protected override refresh(): void {
+    const { run } = this;
+    this.panel.title = run.name;
+    const tags = run.reader.tags().length;
+    if (tags !== this.sentTags) {
+      this.sentTags = tags;
+      this.send({ type: "run", run: run.summary(), subtitle: subtitle(run.json), catalog: catalogOf([run.reader]) });
+    }
+    const state = this.state();
+    const text = JSON.stringify(state);
+    if (text === this.sentState) return;
+    this.sentState = text;
+    this.send(state);
+  }
+
+  protected override async handle(message: FromDashboard): Promise<void> {
+    if (message.type !== "setKnob") return;
+    const { knob, group, value, scope } = message;
+    try {
+      await this.app.orders.give(this.run, knobOrder(orderKey(knob, group), value, scope));
+    } catch (error) {
+      void vscode.window.showErrorMessage((error as Error).message);
+    }
+  }
+
+  private state(): StateMessage {
+    const { run, app } = this;
+    const { reader, events, json, state } = run;
+    const [reason, ...crashLog] = (state.reason ?? "").split("\n");
+    if (state.status === "failed" && this.logTail === null) void this.readLog();
+    if (state.status !== "failed") this.logTail = null;
+    const trusted = vscode.workspace.isTrusted;
+    return {
+      type: "state",
+      run: { ...run.summary(), reason: reason || null },
+      ...paceOf(reader, events, state.steps),
+      markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
+      alerts: events.flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
+      controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
+      can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
+      cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
+      log: crashLog.length > 0 ? crashLog.join("\n") : this.logTail || null,
+      pending: app.orders.pendingDeeds(run),
+    };
+  }
+
+  private async readLog(): Promise<void> {
+    this.logTail = "";
+    this.logTail = await readTail(join(this.run.folder, TRAINER_LOG));
+    this.update();
+  }
+}
+
+/** Preset, size, data and machine in a line. */
+function subtitle(json: RunJson | undefined): string {
+  if (!json) return "a log that another tool wrote";
+  const { model, preset, backend } = json.spec;
+  const parameters = json.parameters.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
+  const id = json.backend.id || backend;
+  return `${preset} · ${model.layers} × ${model.width}, context ${model.context} · ${formatCompact(parameters)} parameters · ${formatCompact(json.data.trainTokens)} tokens · ${id}`;
+}

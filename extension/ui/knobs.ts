@@ -1,0 +1,64 @@
+/** The live knobs of a run and their values in force, as its own record tells them. Pure. */
+import type { Knob, KnobValue } from "../protocol/description";
+import type { Control } from "../protocol/panels";
+import { LR_FACTOR, type RunEvent, type RunJson } from "../protocol/runFolder";
+
+export type KnobGroup = Control["group"];
+
+/** Orders name the AdamW's knobs like this. */
+const AUXILIARY = "auxiliary.";
+
+/** A knob as orders name it. */
+export const orderKey = (knob: string, group: KnobGroup): string => (group === "auxiliary" ? `${AUXILIARY}${knob}` : knob);
+
+/** The events that led to the present: a restart from a checkpoint forgets what was ordered after it was written. */
+export function history(events: readonly RunEvent[]): RunEvent[] {
+  let kept: RunEvent[] = [];
+  for (const event of events) {
+    if (event.type === "started") {
+      const saved = kept.findLastIndex((other) => other.type === "checkpoint" && other.file === event.resumedFrom);
+      kept = kept.filter((other, i) => i <= saved || other.type !== "applied");
+    }
+    kept.push(event);
+  }
+  return kept;
+}
+
+/** `pending`: what was ordered and is not yet answered, by order key. */
+export function controlsOf(run: RunJson, events: readonly RunEvent[], pending: ReadonlyMap<string, { value: KnobValue; scope: string | null }>): Control[] {
+  const names = (group: "matrix" | "auxiliary") => run.parameters.filter((parameter) => parameter.group === group).map(({ name }) => name);
+  const control = (knob: Knob, group: KnobGroup, values: Record<string, KnobValue>): Control => ({
+    knob,
+    group,
+    values,
+    pending: pending.get(orderKey(knob.id, group)) ?? null,
+  });
+  const spread = (tensors: string[], value: KnobValue) => Object.fromEntries(tensors.map((name) => [name, value]));
+  const matrix = run.knobs.filter((knob) => knob.live && knob.id in run.spec.optimizer);
+  const controls = [
+    ...matrix.map((knob) => control(knob, "matrix", spread(names("matrix"), run.spec.optimizer[knob.id]!))),
+    control(LR_FACTOR, "run", { "": LR_FACTOR.default }),
+    ...run.auxiliaryKnobs.filter((knob) => knob.live).map((knob) => control(knob, "auxiliary", spread(names("auxiliary"), run.spec.auxiliary[knob.id] ?? knob.default))),
+  ];
+  const byKey = new Map(controls.map((each) => [orderKey(each.knob.id, each.group), each]));
+  for (const event of history(events)) {
+    if (event.type !== "applied" || !event.set) continue;
+    for (const [key, value] of Object.entries(event.set)) {
+      const target = byKey.get(key);
+      if (!target) continue;
+      for (const name of Object.keys(target.values)) {
+        if (name === "" || inScope(event.scope ?? "*", name)) target.values[name] = value as KnobValue;
+      }
+    }
+  }
+  return controls;
+}
+
+/** As the trainer matches scopes: `*` stands for any text. */
+export function inScope(scope: string, name: string): boolean {
+  const escaped = scope.split("*").map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${escaped.join(".*")}$`).test(name);
+}
+
+/** on, off, 0.5, kj5. */
+export const valueText = (value: unknown): string => (value === true ? "on" : value === false ? "off" : typeof value === "object" ? "several values" : String(value));

@@ -1,0 +1,146 @@
+/**
+ * The host's end of a page about one or several runs. While the page can be seen its runs are followed; a hidden page is
+ * gone (nothing is kept for it in the browser) and says `ready` again when it comes back.
+ */
+import * as vscode from "vscode";
+import type { CommandMessage, DataMessage, DrawnMessage, PageErrorMessage, ReadyMessage, WatchMessage } from "../protocol/panels";
+import type { App } from "./app";
+import { Feed } from "./feed";
+import { pageHtml } from "./pageHtml";
+import type { Run } from "./run";
+
+type Common = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage;
+
+export abstract class Page<In extends { type: string }, Out> implements vscode.Disposable {
+  protected readonly feed = new Feed(() => this.runs.map((run) => run.reader));
+  private readonly disposables: vscode.Disposable[] = [];
+  private holds: vscode.Disposable[] = [];
+  private views: vscode.Disposable[] = [];
+  private ready = false;
+  private drawing = false;
+  private shown: readonly Run[] = [];
+
+  protected constructor(
+    protected readonly app: App,
+    readonly panel: vscode.WebviewPanel,
+    private readonly kind: { name: string; title: string },
+  ) {
+    panel.webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(app.context.extensionUri, "dist", "webview")] };
+    panel.iconPath = vscode.Uri.joinPath(app.context.extensionUri, "media", "muonscope.svg");
+    this.disposables.push(
+      panel.webview.onDidReceiveMessage((message: Common | In) => this.receive(message)),
+      panel.onDidChangeViewState(() => this.viewChanged()),
+      app.runs.onDidChange((run) => {
+        if (this.shown.includes(run)) this.update();
+      }),
+    );
+    panel.onDidDispose(() => this.dispose());
+  }
+
+  get runs(): readonly Run[] {
+    return this.shown;
+  }
+
+  /** What the page is about, as it is to be found again after a reload. */
+  protected abstract source(): unknown;
+  /** Everything but data, for a page that knows nothing. */
+  protected abstract hydrate(): void;
+  /** What changed, but for data. */
+  protected abstract refresh(): void;
+  protected abstract handle(message: In): void | Promise<void>;
+
+  protected send(message: Out | DataMessage): void {
+    // Not awaited: over a slow connection each would wait for a round trip.
+    void this.panel.webview.postMessage(message);
+  }
+
+  /** To be disposed of with the page. */
+  protected register(...disposables: vscode.Disposable[]): void {
+    this.disposables.push(...disposables);
+  }
+
+  /** Shows these runs; the page is told. */
+  protected show(runs: readonly Run[]): void {
+    const holds = runs.map((run) => run.hold());
+    this.releaseHolds();
+    this.holds = holds;
+    this.shown = runs;
+    this.feed.reset();
+    this.viewChanged();
+    if (this.ready) this.hydrate();
+  }
+
+  /** Loads the document anew. */
+  protected load(): void {
+    this.ready = false;
+    this.panel.webview.html = pageHtml(this.panel.webview, this.app.context.extensionUri, this.kind.name, this.kind.title, this.source());
+  }
+
+  /** Something changed: tells the page if it is there to listen. */
+  protected update(): void {
+    if (!this.ready || !this.panel.visible) return;
+    this.refresh();
+    this.flush();
+  }
+
+  dispose(): void {
+    this.ready = false;
+    this.releaseHolds();
+    this.releaseViews();
+    for (const each of this.disposables) each.dispose();
+  }
+
+  private flush(): void {
+    if (this.drawing || !this.ready) return;
+    const message = this.feed.collect();
+    if (!message) return;
+    this.drawing = true;
+    this.send(message);
+  }
+
+  private receive(message: Common | In): void {
+    const common = message as Common;
+    switch (common.type) {
+      case "ready":
+        this.ready = true;
+        this.drawing = false;
+        this.feed.reset();
+        this.hydrate();
+        return;
+      case "watch":
+        this.feed.watch(common);
+        this.flush();
+        return;
+      case "drawn":
+        this.drawing = false;
+        return;
+      case "pageError":
+        this.app.log.error(`${this.kind.name} page: ${common.message}`);
+        return;
+      case "command":
+        void vscode.commands.executeCommand(common.command, this.runs[0]?.folder);
+        return;
+      default:
+        void this.handle(message as In);
+    }
+  }
+
+  private viewChanged(): void {
+    this.releaseViews();
+    if (!this.panel.visible) {
+      this.ready = false;
+      return;
+    }
+    this.views = this.shown.map((run) => this.app.runs.show(run));
+  }
+
+  private releaseHolds(): void {
+    for (const hold of this.holds) hold.dispose();
+    this.holds = [];
+  }
+
+  private releaseViews(): void {
+    for (const view of this.views) view.dispose();
+    this.views = [];
+  }
+}

@@ -1,0 +1,84 @@
+/** The open pages: one dashboard a run, any number of comparisons; opened, found again, and restored after a reload. */
+import * as vscode from "vscode";
+import type { App } from "./app";
+import { ComparePage, type CompareSource } from "./comparePage";
+import { Dashboard } from "./dashboard";
+import type { Run } from "./run";
+
+export class Pages implements vscode.Disposable {
+  private readonly dashboards = new Map<Run, Dashboard>();
+  private readonly disposables: vscode.Disposable[] = [];
+  private app!: App;
+
+  /** Registers what restores pages after a reload of the window. */
+  start(app: App): void {
+    this.app = app;
+    this.disposables.push(
+      vscode.window.registerWebviewPanelSerializer(Dashboard.viewType, {
+        deserializeWebviewPanel: async (panel, state: unknown) => {
+          const source = (state as { source?: { folder?: string } } | undefined)?.source;
+          await this.restore(panel, async () => {
+            if (typeof source?.folder !== "string") throw new Error("it did not say which run it showed");
+            const run = app.runs.of(source.folder);
+            // First the page, which holds the run's numbers, then the reading.
+            this.adopt(run, panel);
+            await app.runs.read(run);
+          });
+        },
+      }),
+      vscode.window.registerWebviewPanelSerializer(ComparePage.viewType, {
+        deserializeWebviewPanel: (panel, state: unknown) =>
+          this.restore(panel, async () => {
+            const source = (state as { source?: CompareSource } | undefined)?.source;
+            if (!source) throw new Error("it did not say which runs it showed");
+            await ComparePage.restore(app, panel, source);
+          }),
+      }),
+    );
+  }
+
+  /** Shows the run's dashboard, beside nothing and in the active group unless it is there already. */
+  async openDashboard(run: Run): Promise<Dashboard> {
+    const there = this.dashboards.get(run);
+    if (there) {
+      there.panel.reveal();
+      return there;
+    }
+    const panel = vscode.window.createWebviewPanel(Dashboard.viewType, run.name, vscode.ViewColumn.Active, {});
+    const dashboard = this.adopt(run, panel);
+    // A run at rest is read again now that its numbers are wanted.
+    await this.app.runs.read(run);
+    return dashboard;
+  }
+
+  openCompare(runs: readonly Run[]): Promise<ComparePage> {
+    const panel = vscode.window.createWebviewPanel(ComparePage.viewType, "Compare Runs", vscode.ViewColumn.Active, {});
+    return ComparePage.open(this.app, panel, runs);
+  }
+
+  dispose(): void {
+    for (const each of this.disposables) each.dispose();
+  }
+
+  private adopt(run: Run, panel: vscode.WebviewPanel): Dashboard {
+    const dashboard = new Dashboard(this.app, run, panel);
+    this.dashboards.set(run, dashboard);
+    panel.onDidDispose(() => this.dashboards.delete(run));
+    const activate = () => {
+      if (panel.active) this.app.runs.active = run;
+    };
+    panel.onDidChangeViewState(activate);
+    activate();
+    return dashboard;
+  }
+
+  /** A page whose run is gone says so instead of staying empty. */
+  private async restore(panel: vscode.WebviewPanel, make: () => Promise<void>): Promise<void> {
+    try {
+      await make();
+    } catch (error) {
+      this.app.log.warn(`A page could not be restored: ${(error as Error).message}`);
+      panel.dispose();
+    }
+  }
+}

@@ -1,0 +1,136 @@
+/** The Runs view: every run with its state, and below it what happened to it. */
+import { basename } from "node:path";
+import * as vscode from "vscode";
+import { formatAge, formatCount, formatNumber } from "../protocol/format";
+import { listCheckpoints } from "../runs/runFolder";
+import type { App } from "./app";
+import { progressText, STATUS } from "./chooseRun";
+import { markersOf } from "./markers";
+import type { Run } from "./run";
+
+interface Detail {
+  label: string;
+  description: string;
+  icon: string;
+  tooltip: string;
+}
+
+type Element = { run: Run } | { detail: Detail };
+
+/** Milliseconds between changes of a row: a person reads no faster. Ages are brought up to date less often. */
+const REFRESH = 500;
+const AGES = 30_000;
+
+export function registerRunsView(app: App): vscode.Disposable[] {
+  const tree = new RunsTree(app);
+  const view = vscode.window.createTreeView("muonscope.runs", { treeDataProvider: tree, canSelectMany: true, showCollapseAll: false });
+  const badge = () => {
+    const live = app.runs.runs.filter((run) => run.live).length;
+    view.badge = live > 0 ? { value: live, tooltip: live === 1 ? "1 live run" : `${live} live runs` } : undefined;
+  };
+  return [tree, view, app.runs.onDidChange(badge), app.runs.onDidChangeList(badge)];
+}
+
+class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<Element | undefined>();
+  readonly onDidChangeTreeData = this.changed.event;
+  private readonly elements = new Map<Run, { run: Run }>();
+  private readonly stale = new Set<Run>();
+  private timer: NodeJS.Timeout | undefined;
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(private readonly app: App) {
+    const ages = setInterval(() => this.changed.fire(undefined), AGES);
+    this.subscriptions = [
+      app.runs.onDidChange((run) => this.later(run)),
+      app.runs.onDidChangeList(() => this.changed.fire(undefined)),
+      new vscode.Disposable(() => clearInterval(ages)),
+    ];
+  }
+
+  getChildren(element?: Element): Element[] | Promise<Element[]> {
+    if (!element) return this.app.runs.runs.map((run) => this.element(run));
+    return "run" in element ? this.details(element.run) : [];
+  }
+
+  getTreeItem(element: Element): vscode.TreeItem {
+    return "run" in element ? runTreeItem(element.run) : detailItem(element.detail);
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    for (const each of this.subscriptions) each.dispose();
+    this.changed.dispose();
+  }
+
+  private element(run: Run): { run: Run } {
+    const element = this.elements.get(run) ?? { run };
+    this.elements.set(run, element);
+    return element;
+  }
+
+  private later(run: Run): void {
+    this.stale.add(run);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      for (const each of this.stale) this.changed.fire(this.element(each));
+      this.stale.clear();
+    }, REFRESH);
+  }
+
+  /** Alerts, interventions and checkpoints, the latest first. */
+  private async details(run: Run): Promise<Element[]> {
+    const alerts = run.events.flatMap((event) =>
+      event.type === "alert" ? [{ step: event.step, detail: { label: event.message, description: `step ${formatCount(event.step)}`, icon: event.severity, tooltip: event.message } }] : [],
+    );
+    const interventions = markersOf(0, run.events, undefined).map((marker) => ({
+      step: marker.step,
+      detail: { label: marker.label, description: `step ${formatCount(marker.step)}`, icon: marker.kind === "set" ? "settings" : "debug-line-by-line", tooltip: `From step ${marker.step}: ${marker.detail}` },
+    }));
+    const checkpoints = (await listCheckpoints(run.folder)).map(({ file, step }) => ({
+      step,
+      detail: { label: basename(file), description: `step ${formatCount(step)}`, icon: "archive", tooltip: file },
+    }));
+    return [...alerts, ...interventions, ...checkpoints].sort((a, b) => b.step - a.step).map(({ detail }) => ({ detail }));
+  }
+}
+
+function runTreeItem(run: Run): vscode.TreeItem {
+  const { state } = run;
+  const { icon, color, text } = STATUS[state.status];
+  const age = state.updatedAt === null || run.live ? "" : ` · ${formatAge((Date.now() - state.updatedAt) / 1000)}`;
+  const item = new vscode.TreeItem(run.name, vscode.TreeItemCollapsibleState.Collapsed);
+  item.id = run.folder;
+  item.iconPath = new vscode.ThemeIcon(icon, color ? new vscode.ThemeColor(color) : undefined);
+  item.description = `${progressText(run)}${age}`;
+  item.contextValue = `run.${state.status}`;
+  item.tooltip = runTooltip(run);
+  item.accessibilityInformation = { label: `${run.name}, ${text}, ${progressText(run)}${age}` };
+  item.command = { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] };
+  return item;
+}
+
+function detailItem({ label, description, icon, tooltip }: Detail): vscode.TreeItem {
+  const item = new vscode.TreeItem(label, vscode.TreeItemCollapsibleState.None);
+  item.description = description;
+  item.iconPath = new vscode.ThemeIcon(icon);
+  item.tooltip = tooltip;
+  item.accessibilityInformation = { label: `${label}, ${description}` };
+  return item;
+}
+
+export function runTooltip(run: Run): vscode.MarkdownString {
+  const { state } = run;
+  const text = new vscode.MarkdownString();
+  const lines = [
+    `**${escape(run.name)}**: ${STATUS[state.status].text}`,
+    progressText(run),
+    ...(state.validationLoss === null ? [] : [`validation loss ${formatNumber(state.validationLoss)}`]),
+    ...(state.reason ? [escape(state.reason.split("\n")[0]!)] : []),
+    ...(state.startedAt === null ? [] : [`started ${new Date(state.startedAt).toLocaleString()}`]),
+    `\`${run.folder}\``,
+  ];
+  return text.appendMarkdown(lines.join("  \n"));
+}
+
+const escape = (text: string): string => text.replace(/[\\`*_{}[\]()#+\-.!<>|]/g, "\\$&");

@@ -1,0 +1,138 @@
+/** Starts training runs: from a run file of the workspace or a template, and stopped ones again from their last checkpoint. */
+import { readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import * as vscode from "vscode";
+import type { EngineDescription } from "../protocol/description";
+import { launch, type LaunchOptions } from "../runs/launch";
+import { resolveSpec, RUN_FILE_SUFFIX } from "../runs/spec";
+import { TEMPLATES, type Template } from "../runs/templates";
+import type { App } from "./app";
+import type { Run } from "./run";
+import { runsFolder } from "./settings";
+
+type Choice = { runFile: string } | { template: Template; folder: vscode.WorkspaceFolder };
+
+/** More run files than anyone chooses from by hand. */
+const MOST_FILES = 500;
+
+/** `argument`: a run file (a URI or path), or a template's id; else its user is asked. Returns the run's folder. */
+export async function startRun(app: App, argument?: unknown): Promise<string | undefined> {
+  if (!refuseUntrusted()) return undefined;
+  const choice = chosenBy(argument) ?? (await ask());
+  if (!choice) return undefined;
+  const file = "runFile" in choice ? choice.runFile : join(choice.folder.uri.fsPath, choice.template.id + RUN_FILE_SUFFIX);
+  const folder = "folder" in choice ? choice.folder : vscode.workspace.getWorkspaceFolder(vscode.Uri.file(file)) ?? vscode.workspace.workspaceFolders?.[0];
+  const runs = runsFolder(folder);
+  if (!runs) {
+    void vscode.window.showErrorMessage("There is no folder to keep the run in: open one, or set an absolute muonscope.runsFolder.");
+    return undefined;
+  }
+  const content = "template" in choice ? choice.template.content : undefined;
+  const problems = await problemsOf(app, file, content);
+  if (problems.length > 0) return tellProblems(app, file, problems, content === undefined);
+  return begin(app, { source: content ? { content, file } : { runFile: file }, runsFolder: runs });
+}
+
+/** Goes on with a stopped, failed or crashed run from its last checkpoint. */
+export async function resumeFromCheckpoint(app: App, run: Run): Promise<string | undefined> {
+  if (!refuseUntrusted()) return undefined;
+  return begin(app, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
+}
+
+/** False, and said, in a workspace whose files are not to be executed. */
+export function refuseUntrusted(): boolean {
+  if (vscode.workspace.isTrusted) return true;
+  void vscode.window
+    .showWarningMessage("This workspace is not trusted: runs can be looked at, but not started or steered.", "Manage Workspace Trust")
+    .then((picked) => picked && vscode.commands.executeCommand("workbench.trust.manage"));
+  return false;
+}
+
+async function begin(app: App, what: Pick<LaunchOptions, "source" | "runsFolder">): Promise<string | undefined> {
+  const trainerScript = app.context.asAbsolutePath(join("dist", "trainer.js"));
+  try {
+    const { folder, pid } = await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Starting the trainer…" }, () => launch({ ...what, trainerScript }));
+    app.log.info(`Trainer ${pid} runs in ${folder}`);
+    const run = app.runs.of(folder);
+    app.runs.active = run;
+    await app.pages.openDashboard(run);
+    return folder;
+  } catch (error) {
+    app.log.error(`The run did not start: ${(error as Error).message}`);
+    void vscode.window.showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output").then((picked) => picked && app.log.show());
+    return undefined;
+  }
+}
+
+function chosenBy(argument: unknown): Choice | undefined {
+  if (argument instanceof vscode.Uri) return { runFile: argument.fsPath };
+  if (typeof argument !== "string") return undefined;
+  const template = TEMPLATES.find(({ id }) => id === argument);
+  const folder = vscode.workspace.workspaceFolders?.[0];
+  return template && folder ? { template, folder } : { runFile: argument };
+}
+
+async function ask(): Promise<Choice | undefined> {
+  const files = await vscode.workspace.findFiles(`**/*${RUN_FILE_SUFFIX}`, "**/node_modules/**", MOST_FILES);
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const fileItems = files
+    .map(({ fsPath }) => ({ label: vscode.workspace.asRelativePath(fsPath), iconPath: vscode.ThemeIcon.File, resourceUri: vscode.Uri.file(fsPath), choice: { runFile: fsPath } }))
+    .sort((a, b) => a.label.localeCompare(b.label));
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const templateItems = folders.flatMap((folder) =>
+    TEMPLATES.map((template) => ({
+      label: template.title,
+      description: folders.length > 1 ? folder.name : "on the text of this workspace",
+      detail: template.detail,
+      choice: { template, folder },
+    })),
+  );
+  type Item = vscode.QuickPickItem & { choice?: Choice };
+  const items: Item[] = [
+    ...(fileItems.length > 0 ? [separator("Run files"), ...fileItems] : []),
+    ...(templateItems.length > 0 ? [separator("Templates"), ...templateItems] : []),
+  ];
+  if (items.length === 0) {
+    void vscode.window.showInformationMessage("Open a folder to train on: runs are kept in it.");
+    return undefined;
+  }
+  const picked = await vscode.window.showQuickPick(items, { title: "Start Training Run", placeHolder: "A run file, or a template", matchOnDescription: true });
+  return picked?.choice;
+}
+
+async function problemsOf(app: App, file: string, content: unknown): Promise<string[]> {
+  try {
+    const path = app.context.asAbsolutePath(join("media", "description.json"));
+    const description = JSON.parse(await readFile(path, "utf8")) as EngineDescription;
+    const resolved = resolveSpec(content ?? parse(await textOf(file)), description, { file });
+    return "problems" in resolved ? resolved.problems : [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`expected JSON: ${(error as Error).message}`);
+  }
+}
+
+/** What its user sees: unsaved changes are saved, for the trainer reads the file. */
+async function textOf(file: string): Promise<string> {
+  const open = vscode.workspace.textDocuments.find((document) => document.uri.fsPath === file);
+  if (open?.isDirty) await open.save();
+  return readFile(file, "utf8");
+}
+
+async function tellProblems(app: App, file: string, problems: string[], isFile: boolean): Promise<undefined> {
+  const name = vscode.workspace.asRelativePath(file) || relative(".", file);
+  for (const problem of problems) app.log.error(`${name}: ${problem}`);
+  const actions = isFile ? ["Open File", "Show Output"] : ["Show Output"];
+  void vscode.window.showErrorMessage(`${name} cannot be run: ${problems.join(" · ")}`, ...actions).then((picked) => {
+    if (picked === "Open File") void vscode.window.showTextDocument(vscode.Uri.file(file));
+    if (picked === "Show Output") app.log.show();
+  });
+  return undefined;
+}
