@@ -32,6 +32,15 @@ void Task::Execute() {
 
 void Task::OnOK() {
   settled_();
+  try {
+    settle();
+  } catch (const Napi::Error&) {
+    // The environment is shutting down (process.exit, a terminated worker): no JavaScript runs any more, and nobody
+    // is left to tell.
+  }
+}
+
+void Task::settle() {
   if (failed_) return deferred_.Reject(Napi::Error::New(Env(), error_).Value());
   try {
     deferred_.Resolve(finish_(Env()));

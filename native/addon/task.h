@@ -23,6 +23,7 @@ class Task final : public Napi::AsyncWorker {
 
  private:
   Task(Napi::Env env, std::function<Finish()> work, std::function<void()> settled);
+  void settle();
 
   Napi::Promise::Deferred deferred_;
   std::function<Finish()> work_;
