@@ -1,7 +1,7 @@
 // The host suite: Mocha inside a real extension host, with the packaged extension installed. A served VS Code takes no
 // extensionTestsPath, so the tests are a small extension beside the product that writes its results to a file; a browser
 // has to be there, because a served workbench starts its extension host for a page.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openWorkbench } from "./browser.mjs";
 import { packVsix } from "./package.mjs";
@@ -14,10 +14,8 @@ const folder = join(root, "build", "test", "host");
 /** A phase is one life of the extension host. `reload` is the same window, loaded again. */
 const PHASE_LIMIT_MS = 120_000;
 
-/** The test extension as a VSIX: its bundle and a manifest. */
-async function packTests(file) {
-  const { createVSIX } = await import("@vscode/vsce");
-  const source = join(folder, "extension");
+/** The tests as an extension in a folder of its own: a manifest and their bundle. */
+export function makeTestExtension(source) {
   mkdirSync(source, { recursive: true });
   const manifest = {
     name: "host-tests",
@@ -31,7 +29,13 @@ async function packTests(file) {
   };
   writeFileSync(join(source, "package.json"), JSON.stringify(manifest));
   writeFileSync(join(source, ".vscodeignore"), "**\n!package.json\n!main.js\n!main.js.map\n");
-  for (const name of ["main.js", "main.js.map"]) writeFileSync(join(source, name), readFileSync(join(dist, "test", "host", name)));
+  for (const name of ["main.js", "main.js.map"]) copyFileSync(join(dist, "test", "host", name), join(source, name));
+}
+
+async function packTests(file) {
+  const { createVSIX } = await import("@vscode/vsce");
+  const source = join(folder, "extension");
+  makeTestExtension(source);
   await createVSIX({ cwd: source, packagePath: file, dependencies: false, allowMissingRepository: true, skipLicense: true });
 }
 
@@ -47,28 +51,37 @@ async function results(phase, page) {
     }
     await page.waitForTimeout(100);
   }
-  return printTests(phase, JSON.parse(readFileSync(file, "utf8")).tests);
+  return printTests(phase, file);
 }
 
-export function printTests(phase, tests) {
+/** Prints and returns the tests of a phase's results. */
+export function printTests(phase, file) {
+  const { tests, measured } = JSON.parse(readFileSync(file, "utf8"));
   for (const { title, state, error, seconds } of tests) {
     console.log(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${seconds ? ` (${seconds.toFixed(2)} s)` : ""}`);
     if (error) console.log(error.replace(/^/gm, "      "));
   }
+  for (const [what, value] of Object.entries(measured)) console.log(`    ${what}: ${value.toFixed(1)}`);
   return tests;
 }
 
-async function inWindow({ phases, trust, vsix }) {
+/** The folders that phases share: the untrusted window reads the runs that the first one left. */
+export const testEnvironment = (phases, results, workspace) => ({
+  MUONSCOPE_TEST_PHASES: phases.join(),
+  MUONSCOPE_TEST_RESULTS: results,
+  MUONSCOPE_TEST_FINISHED_RUNS: join(workspace, ".muonscope", "runs"),
+});
+
+async function inWindow({ phases, trust, vsix, open }) {
   const data = join(folder, `vscode-${phases[0]}`);
-  rmSync(data, { recursive: true, force: true });
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
-      folder: makeTestWorkspace(join(folder, `workspace-${phases[0]}`)),
+      folder: open,
       data,
       vsix,
       trust,
       settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true },
-      env: { MUONSCOPE_TEST_PHASES: phases.join(), MUONSCOPE_TEST_RESULTS: join(folder, "results") },
+      env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace")),
     }),
   );
   try {
@@ -99,12 +112,15 @@ export function countTests(tests) {
 }
 
 export async function runHostSuite() {
-  rmSync(join(folder, "results"), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "results"), { recursive: true });
   const vsix = [join(folder, "muonscope.vsix"), join(folder, "host-tests.vsix")];
   await step("Packaging the extension", () => packVsix(vsix[0]));
   await packTests(vsix[1]);
-  const tests = await inWindow({ phases: ["run", "reload"], trust: true, vsix });
-  tests.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix })));
+  const workspace = makeTestWorkspace(join(folder, "workspace"));
+  const empty = join(folder, "empty");
+  mkdirSync(empty);
+  const tests = await inWindow({ phases: ["run", "reload"], trust: true, vsix, open: workspace });
+  tests.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix, open: empty })));
   return countTests(tests);
 }

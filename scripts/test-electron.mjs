@@ -1,10 +1,10 @@
 // The host suite in a desktop VS Code, by @vscode/test-electron: VSCODE_EXECUTABLE=/path/to/code npm run test:electron.
 // Nothing is downloaded. The extension is loaded from this checkout; `npm test` tests the packaged one.
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
-import { countTests, printTests } from "./host-suite.mjs";
-import { dist, root } from "./places.mjs";
+import { countTests, makeTestExtension, printTests, testEnvironment } from "./host-suite.mjs";
+import { root } from "./places.mjs";
 import { entry, Failure } from "./shell.mjs";
 import { makeTestWorkspace } from "./test-workspace.mjs";
 
@@ -18,28 +18,24 @@ await entry(async () => {
   const { runTests } = await import("@vscode/test-electron");
   rmSync(folder, { recursive: true, force: true });
   const results = join(folder, "results");
-  mkdirSync(results, { recursive: true });
+  const empty = join(folder, "empty");
+  for (const each of [results, empty]) mkdirSync(each, { recursive: true });
+  const workspace = makeTestWorkspace(join(folder, "workspace"));
+  const testExtension = join(folder, "extension");
+  makeTestExtension(testExtension);
   const tests = [];
   // Each phase is a start of VS Code: the second finds what the first left running.
   for (const phase of ["run", "reload", "untrusted"]) {
     const trusted = phase !== "untrusted";
-    const workspace = join(folder, trusted ? "workspace" : "untrusted");
-    if (phase !== "reload") makeTestWorkspace(workspace);
+    const places = ["--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions")];
     await runTests({
       vscodeExecutablePath: executable,
-      extensionDevelopmentPath: root,
-      extensionTestsPath: join(dist, "test", "host", "main.js"),
-      extensionTestsEnv: { MUONSCOPE_TEST_PHASES: phase, MUONSCOPE_TEST_RESULTS: results },
-      launchArgs: [
-        workspace,
-        "--user-data-dir",
-        join(folder, "user"),
-        "--extensions-dir",
-        join(folder, "extensions"),
-        ...(trusted ? ["--disable-workspace-trust"] : []),
-      ],
+      extensionDevelopmentPath: [root, testExtension],
+      extensionTestsPath: join(testExtension, "main.js"),
+      extensionTestsEnv: testEnvironment([phase], results, workspace),
+      launchArgs: [trusted ? workspace : empty, ...places, ...(trusted ? ["--disable-workspace-trust"] : [])],
     });
-    tests.push(...printTests(phase, JSON.parse(readFileSync(join(results, `${phase}.json`), "utf8")).tests));
+    tests.push(...printTests(phase, join(results, `${phase}.json`)));
   }
   const { passed, failed, skipped } = countTests(tests);
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);

@@ -1,0 +1,50 @@
+/** A workspace that is not trusted and has no run yet: activation is timed, runs are read, none is started or steered. */
+import { strict as assert } from "node:assert";
+import { cpSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import * as vscode from "vscode";
+import { command, product, runsFolder, stateOf, workspaceFolder } from "./product";
+import { eventsOf, runsBelow } from "./waiting";
+
+/** The aim is 100 ms (`npm run bench`). A machine that is busy otherwise gets five times that before it counts as broken. */
+const ACTIVATION_LIMIT_MS = 500;
+
+/** Environment: MUONSCOPE_TEST_FINISHED_RUNS, a folder of runs that the phases before left. */
+export function untrusted(_context: vscode.ExtensionContext, measured: Record<string, number>): void {
+  describe("in an untrusted workspace", () => {
+    let folder = "";
+
+    it("the extension activates quickly", async () => {
+      assert.equal(vscode.workspace.isTrusted, false);
+      assert.equal(product().isActive, false, "nothing in this workspace calls for it yet");
+      const start = performance.now();
+      await product().activate();
+      const milliseconds = performance.now() - start;
+      measured["activation (ms)"] = milliseconds;
+      assert.ok(milliseconds < ACTIVATION_LIMIT_MS, `${milliseconds.toFixed(0)} ms`);
+    });
+    it("runs are read", async () => {
+      const finished = process.env["MUONSCOPE_TEST_FINISHED_RUNS"];
+      assert.ok(finished, "MUONSCOPE_TEST_FINISHED_RUNS names a folder of runs");
+      const [one] = runsBelow(finished) as [string];
+      folder = join(runsFolder(), basename(one));
+      cpSync(one, folder, { recursive: true });
+      await command("refreshRuns");
+      const state = await stateOf(folder, "the run", ({ step }) => step > 0);
+      assert.equal(state.status, "stopped");
+    });
+    it("no run is started", async () => {
+      const file = join(workspaceFolder(), "new.muonscope.json");
+      writeFileSync(file, JSON.stringify({ data: { files: ["*.json"] } }));
+      assert.equal(await command("startRun", vscode.Uri.file(file)), undefined);
+      assert.equal(await command("startRun", "normuon"), undefined);
+      assert.deepEqual(runsBelow(runsFolder()), [folder]);
+    });
+    it("no run is resumed or given orders", async () => {
+      const known = eventsOf(folder).length;
+      assert.equal(await command("resumeRun", folder), undefined);
+      assert.equal(await command("toggleNormalization", folder), undefined);
+      assert.equal(eventsOf(folder).length, known);
+    });
+  });
+}

@@ -1,0 +1,54 @@
+/** What the host tests wait for: a condition, a run's event. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { EVENTS_JSONL, RUN_JSON, type RunEvent } from "../../extension/protocol/runFolder";
+
+const PATIENCE_MS = 20_000;
+
+/** Resolves to the first value that is not undefined, null or false; rejects, naming `what`, when there is none in time. */
+export async function waitFor<T>(
+  what: string,
+  look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`Waited ${PATIENCE_MS / 1000} s for ${what}.`);
+    await setTimeout(20);
+  }
+}
+
+/** Complete lines only: the last one may be half written. */
+export function eventsOf(folder: string): RunEvent[] {
+  let text;
+  try {
+    text = readFileSync(join(folder, EVENTS_JSONL), "utf8");
+  } catch {
+    return []; // not begun
+  }
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as RunEvent);
+}
+
+type EventOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>;
+
+/** The first event of this type after the first `after` ones. */
+export function nextEvent<Type extends RunEvent["type"]>(folder: string, type: Type, after: number): Promise<EventOf<Type>> {
+  return waitFor(`"${type}" in ${EVENTS_JSONL}; there: ${JSON.stringify(eventsOf(folder))}`, () =>
+    eventsOf(folder)
+      .slice(after)
+      .find((event): event is EventOf<Type> => event.type === type),
+  );
+}
+
+/** Folders below `folder` that hold a run. */
+export function runsBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(RUN_JSON))
+    .map((file) => join(folder, file, ".."))
+    .sort();
+}

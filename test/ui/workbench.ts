@@ -1,0 +1,110 @@
+/**
+ * A person at a served VS Code: opens it in Chromium, uses the palette and quick picks, finds pages, takes screenshots.
+ *
+ * Environment (scripts/ui-suite.mjs): MUONSCOPE_TEST_URL, MUONSCOPE_TEST_WORKSPACE, MUONSCOPE_TEST_SETTINGS (a file),
+ * MUONSCOPE_TEST_SCREENSHOTS (a folder), MUONSCOPE_CHROMIUM.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromium, type Browser, type Frame, type Page } from "playwright-core";
+
+function environment(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} must be set; \`npm test -- ui\` does.`);
+  return value;
+}
+
+export const workspace = (): string => environment("MUONSCOPE_TEST_WORKSPACE");
+
+/** Milliseconds for what a person would call slow. */
+const PATIENCE = 20_000;
+
+export class Workbench {
+  private constructor(
+    private readonly browser: Browser,
+    readonly page: Page,
+  ) {}
+
+  static async open(): Promise<Workbench> {
+    // As root in a container there is no sandbox; the rest keeps Chromium from calling home.
+    const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+    const browser = await chromium.launch({ executablePath: environment("MUONSCOPE_CHROMIUM"), args });
+    const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
+    page.setDefaultTimeout(PATIENCE);
+    const workbench = new Workbench(browser, page);
+    await page.goto(environment("MUONSCOPE_TEST_URL"));
+    await workbench.ready();
+    return workbench;
+  }
+
+  /** The window is there, with its extension host: the product's view is registered. */
+  async ready(): Promise<void> {
+    await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: 60_000 });
+    await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor({ timeout: 60_000 });
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.ready();
+  }
+
+  /** Opens the palette and runs the command with this title. */
+  async command(title: string): Promise<void> {
+    const input = this.page.locator(".quick-input-widget input.input");
+    await this.page.keyboard.press("F1");
+    await input.waitFor({ state: "visible" });
+    await input.fill(`>${title}`);
+    await this.choose(title);
+  }
+
+  /** Chooses the row of the open quick pick that begins with this text. */
+  async choose(label: string): Promise<void> {
+    const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label.replaceAll('"', '\\"')}"]`).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** Ticks rows of a quick pick that takes several, and confirms. */
+  async chooseAll(labels: string[]): Promise<void> {
+    for (const label of labels) {
+      const box = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label*="${label}"] input[type=checkbox]`).first();
+      await box.waitFor();
+      if (!(await box.isChecked())) await box.click();
+    }
+    await this.page.locator(".quick-input-widget .quick-input-action .monaco-button, .quick-input-widget a:has-text('OK')").first().click();
+  }
+
+  /** The page of ours (two frames down in a webview) that holds a visible element. */
+  async frameWith(selector: string): Promise<Frame> {
+    const deadline = Date.now() + PATIENCE;
+    while (Date.now() < deadline) {
+      for (const frame of this.page.frames()) {
+        // A frame may go while it is asked.
+        const found = await frame
+          .locator(selector)
+          .first()
+          .isVisible()
+          .catch(() => false);
+        if (found) return frame;
+      }
+      await this.page.waitForTimeout(50);
+    }
+    throw new Error(`No page shows ${selector} after ${PATIENCE / 1000} s.`);
+  }
+
+  /** The names of VS Code's own themes: "Default Light Modern", … */
+  async theme(name: string, kind: string): Promise<void> {
+    const file = environment("MUONSCOPE_TEST_SETTINGS");
+    const settings = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    writeFileSync(file, JSON.stringify({ ...settings, "workbench.colorTheme": name }, null, 2));
+    await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
+  }
+
+  async screenshot(name: string): Promise<void> {
+    await this.page.screenshot({ path: join(environment("MUONSCOPE_TEST_SCREENSHOTS"), `${name}.png`) });
+  }
+
+  close(): Promise<void> {
+    return this.browser.close();
+  }
+}
