@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openWorkbench } from "./browser.mjs";
-import { packVsix } from "./package.mjs";
+import { testVsix } from "./package.mjs";
 import { artifacts, dist, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { Failure, step } from "./shell.mjs";
@@ -80,7 +80,7 @@ async function inWindow({ phases, trust, vsix, open }) {
       data,
       vsix,
       trust,
-      settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true },
+      settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "telemetry.telemetryLevel": "off" },
       env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace")),
     }),
   );
@@ -114,8 +114,7 @@ export function countTests(tests) {
 export async function runHostSuite() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "results"), { recursive: true });
-  const vsix = [join(folder, "muonscope.vsix"), join(folder, "host-tests.vsix")];
-  await step("Packaging the extension", () => packVsix(vsix[0]));
+  const vsix = [await testVsix(), join(folder, "host-tests.vsix")];
   await packTests(vsix[1]);
   const workspace = makeTestWorkspace(join(folder, "workspace"));
   const empty = join(folder, "empty");

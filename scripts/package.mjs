@@ -60,6 +60,15 @@ export async function packVsix(file) {
   });
 }
 
+let packed;
+/** The package that the host and ui suites install: made once a test run. */
+export const testVsix = () =>
+  (packed ??= step("Packaging the extension", async () => {
+    const file = join(root, "build", "test", "muonscope.vsix");
+    await packVsix(file);
+    return file;
+  }));
+
 if (import.meta.url === pathToFileURL(process.argv[1]).href)
   await entry(async () => {
     await build();

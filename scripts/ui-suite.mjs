@@ -1,7 +1,7 @@
 // The ui suite: the packaged extension in a served VS Code, clicked through in a real browser by test/ui.
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { packVsix } from "./package.mjs";
+import { testVsix } from "./package.mjs";
 import { artifacts, findChromium, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { step } from "./shell.mjs";
@@ -15,8 +15,7 @@ export async function runUiSuite(nodeTests) {
   rmSync(folder, { recursive: true, force: true });
   rmSync(screenshots, { recursive: true, force: true });
   mkdirSync(screenshots, { recursive: true });
-  const vsix = join(folder, "muonscope.vsix");
-  await step("Packaging the extension", () => packVsix(vsix));
+  const vsix = await testVsix();
   const workspace = makeTestWorkspace(join(folder, "workspace"));
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
@@ -27,7 +26,7 @@ export async function runUiSuite(nodeTests) {
         "workbench.startupEditor": "none",
         "workbench.colorTheme": "Default Light Modern",
         "chat.disableAIFeatures": true,
-        "files.simpleDialog.enable": true,
+        "telemetry.telemetryLevel": "off",
       },
     }),
   );

@@ -1,5 +1,6 @@
 /** Rules of this repository that no compiler checks: who may import whom, how files begin, what must not be in them. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { describe, it } from "node:test";
@@ -216,6 +217,19 @@ describe("tidy: what ships", () => {
   it("everything is bundled: no package is needed at run time", () => {
     assert.equal(manifest(".").dependencies, undefined);
   });
+  it(
+    "the addon finds the libraries it brings along beside it, and needs no others",
+    { skip: process.platform !== "linux" && "ldd is Linux's" },
+    () => {
+      const output = execFileSync("ldd", ["dist/muonscope.node"], { encoding: "utf8" });
+      const system = /^(linux-vdso|ld-linux.*|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)\.so/;
+      const found = [...output.matchAll(/^\s*(\S+) => (\S+)/gm)].filter(([, name]) => !system.test(name!));
+      assertNone(
+        found.filter(([, , file]) => !file!.startsWith(join(process.cwd(), "dist"))).map(([line]) => line.trim()),
+        "an installed package needs nothing but the machine",
+      );
+    },
+  );
   it("a page's script stays under 0.5 MB", () => {
     // Larger ones make a window on a remote machine slow to open (microsoft/vscode-python#7874).
     const pages = glob.sync("dist/webview/*.js");
