@@ -74,10 +74,20 @@ export class Workbench {
     await this.page.locator(".quick-input-widget .quick-input-action .monaco-button, .quick-input-widget a:has-text('OK')").first().click();
   }
 
-  /** The page of ours (two frames down in a webview) that holds a visible element. */
-  async frameWith(selector: string): Promise<Frame> {
+  /** Resolves to the first value that is not false, null or undefined; rejects, naming `what`, when there is none in time. */
+  async until<T>(what: string, look: () => Promise<T | false | null | undefined>): Promise<T> {
     const deadline = Date.now() + PATIENCE;
-    while (Date.now() < deadline) {
+    for (;;) {
+      const found = await look();
+      if (found !== false && found !== null && found !== undefined) return found;
+      if (Date.now() > deadline) throw new Error(`Waited ${PATIENCE / 1000} s for ${what}.`);
+      await this.page.waitForTimeout(30);
+    }
+  }
+
+  /** The page of ours (two frames down in a webview) that holds a visible element. */
+  frameWith(selector: string): Promise<Frame> {
+    return this.until(`a page with ${selector}`, async () => {
       for (const frame of this.page.frames()) {
         // A frame may go while it is asked.
         const found = await frame
@@ -87,9 +97,8 @@ export class Workbench {
           .catch(() => false);
         if (found) return frame;
       }
-      await this.page.waitForTimeout(50);
-    }
-    throw new Error(`No page shows ${selector} after ${PATIENCE / 1000} s.`);
+      return undefined;
+    });
   }
 
   /** The names of VS Code's own themes: "Default Light Modern", … */
