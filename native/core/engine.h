@@ -27,7 +27,7 @@ struct EngineConfig {
 struct StepOptions {
   double lrScale = 1;  // the schedule's factor, ≥ 0
   double clip = 0;     // largest gradient norm; 0: none
-  std::vector<MeasureRequest> measure;
+  std::vector<MeasureRequest> measure = {};
 };
 
 struct StepTimes {
