@@ -51,10 +51,20 @@ export class Workbench {
   /** Opens the palette and runs the command with this title. */
   async command(title: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input.input");
-    await this.page.keyboard.press("F1");
-    await input.waitFor({ state: "visible" });
-    await input.fill(`>${title}`);
-    await this.choose(title);
+    const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${title}"]`).first();
+    // The palette lists what is registered when it opens: soon after the window it has to be opened again.
+    await this.until(`${title} in the palette`, async () => {
+      await this.page.keyboard.press("F1");
+      await input.waitFor({ state: "visible" });
+      await input.fill(`>${title}`);
+      const there = await row.waitFor({ timeout: 2000 }).then(
+        () => true,
+        () => false,
+      );
+      if (!there) await this.page.keyboard.press("Escape");
+      return there;
+    });
+    await row.click();
   }
 
   /** Chooses the row of the open quick pick that begins with this text. */
