@@ -58,7 +58,7 @@ class TensorBoard(unittest.TestCase):
         self.assertGreaterEqual(kappa[0].value, 1)
 
     def test_histograms(self):
-        for tap in ("orthogonalized", "normalized"):
+        for tap in ("orthogonalized", "update"):
             first = self.log.Histograms(f"neuron_norm/{tap}/blocks.0.mlp.up")[0]
             value = first.histogram_value
             self.assertEqual(value.num, 128)  # one entry per output neuron: 4 x width rows
