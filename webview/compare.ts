@@ -6,7 +6,7 @@ import { ChartOptions } from "./parts/chartOptions";
 import { differencesTable, runChips, TargetTable } from "./parts/comparison";
 import { h, Picker, segmented } from "./parts/dom";
 import { Host } from "./parts/host";
-import { ProfilePanel } from "./parts/profilePanel";
+import { ProfilePanel, type ProfileView } from "./parts/profilePanel";
 import { Scene } from "./parts/scene";
 import { SeriesPanel } from "./parts/seriesPanel";
 import { SnapshotPanel, type SnapshotView } from "./parts/snapshotPanel";
@@ -22,9 +22,8 @@ interface View {
   axis: "step" | "time";
   loss: "train" | "validation" | "both";
   tensor: string;
-  channel: string;
-  tap: string;
-  /** Of profile and distribution; null: the latest of each run. */
+  profile: ProfileView;
+  /** Of profile and distribution; null: the last one that every run has made. */
   step: number | null;
   snapshot: SnapshotView;
   target: number | null;
@@ -34,14 +33,13 @@ interface View {
 
 const host = new Host<ToCompare, FromCompare, View>((message) => receive(message));
 const view = host.restore({
-  smoothing: 0.9,
+  smoothing: 0.95,
   logX: false,
   logLoss: false,
   axis: "step",
   loss: "both",
   tensor: "",
-  channel: "condition_number",
-  tap: "update",
+  profile: { channel: "condition_number", tap: "update", step: null },
   step: null,
   snapshot: { channel: "neuron_norm", taps: ["update"], step: null, layout: "beside" },
   target: null,
@@ -75,21 +73,21 @@ loss.panel.tools.append(
 const overTime = new SeriesPanel(scene, "matrix", "Condition number", () => ({
   logY: channel()?.logarithmic ?? false,
   readings: true,
-  lines: [{ tag: matrixTag(view.channel, view.tap, view.tensor), name: runName, style: runStyle }],
+  lines: [{ tag: matrixTag(view.profile.channel, view.profile.tap, view.tensor), name: runName, style: runStyle }],
 }));
-const profile = new ProfilePanel(scene, view, () => view.tensor, select);
+const profile = new ProfilePanel(scene, view.profile, () => view.tensor, select);
 const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, () => view.tensor, select, changed, { slider: false });
-const slider = new StepSlider("At step", (step) => {
+const slider = new StepSlider("At step", "The last step that every run has made", (step) => {
   view.step = step;
   changed();
 });
 const tensorPicker = new Picker("Matrix", select);
 const channelPicker = new Picker("Quantity", (value) => {
-  view.channel = value;
+  view.profile.channel = value;
   changed();
 });
 const tapPicker = new Picker("Tap: where in the optimizer it is measured", (value) => {
-  view.tap = value;
+  view.profile.tap = value;
   changed();
 });
 const updater = new Updater<FromCompare>({
@@ -137,7 +135,7 @@ changed();
 send({ type: "ready" });
 
 function channel() {
-  return catalog.channels.find(({ id }) => id === view.channel);
+  return catalog.channels.find(({ id }) => id === view.profile.channel);
 }
 
 function select(tensor: string): void {
@@ -149,7 +147,8 @@ function changed(): void {
   scene.smoothing = view.smoothing;
   scene.logX = view.logX;
   scene.axis = view.axis;
-  view.snapshot.step = view.step;
+  const common = view.step ?? Math.min(...(shown?.runs ?? []).map(({ step }) => step));
+  view.snapshot.step = view.profile.step = Number.isFinite(common) ? common : null;
   showCatalog();
   host.store(view);
   updater.watch();
@@ -159,13 +158,13 @@ function changed(): void {
 function showCatalog(): void {
   if (!catalog.tensors.includes(view.tensor)) view.tensor = catalog.tensors[0] ?? "";
   const scalars = catalog.channels.filter(({ shape }) => shape === "scalar");
-  const chosen = scalars.find(({ id }) => id === view.channel) ?? scalars[0];
+  const chosen = scalars.find(({ id }) => id === view.profile.channel) ?? scalars[0];
   if (chosen) {
-    view.channel = chosen.id;
-    if (!chosen.taps.includes(view.tap)) view.tap = chosen.taps.at(-1)!;
+    view.profile.channel = chosen.id;
+    if (!chosen.taps.includes(view.profile.tap)) view.profile.tap = chosen.taps.at(-1)!;
   }
-  channelPicker.show(scalars.map(({ id, title }) => ({ value: id, label: title })), view.channel);
-  tapPicker.show((chosen?.taps ?? []).map((tap) => ({ value: tap, label: tap })), view.tap);
+  channelPicker.show(scalars.map(({ id, title }) => ({ value: id, label: title })), view.profile.channel);
+  tapPicker.show((chosen?.taps ?? []).map((tap) => ({ value: tap, label: tap })), view.profile.tap);
   tensorPicker.show(catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })), view.tensor);
   overTime.panel.setTitle(`${chosen?.title ?? "Scalar"}: ${view.tensor}`, chosen?.meaning ?? "");
   profile.show(catalog);

@@ -30,7 +30,7 @@ const SCALAR_TITLES: Record<string, string> = { [LEARNING_RATE]: "Learning rate"
 
 const host = new Host<ToDashboard, FromDashboard, View>((message) => receive(message));
 const view = host.restore({
-  smoothing: 0.9,
+  smoothing: 0.95,
   logX: false,
   logLoss: false,
   small: [LEARNING_RATE, TOKENS_PER_SECOND],

@@ -16,10 +16,10 @@ export const STATUS: Record<Run["state"]["status"], { icon: string; color?: stri
   unknown: { icon: "circle-outline", text: "log only" },
 };
 
-/** `step 412/1,000 · loss 1.732`. */
+/** `412/1,000 · loss 1.732`. */
 export function progressText({ state }: Run): string {
   const step = state.steps === null ? formatCount(state.step) : `${formatCount(state.step)}/${formatCount(state.steps)}`;
-  return `step ${step}${state.loss === null ? "" : ` · loss ${formatNumber(state.loss)}`}`;
+  return `${step}${state.loss === null ? "" : ` · loss ${formatNumber(state.loss)}`}`;
 }
 
 /** What menus, tests and other commands pass: a tree item, a run's folder, or a URI of it. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as vscode from "vscode";
 import { formatCompact } from "../protocol/format";
 import type { FromDashboard, SetKnobMessage, StateMessage, ToDashboard } from "../protocol/panels";
-import { TRAINER_LOG, type RunJson } from "../protocol/runFolder";
+import { TRAINER_LOG, type RunEvent, type RunJson } from "../protocol/runFolder";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
 import type { App } from "./app";
@@ -81,7 +81,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
       run: { ...run.summary(), reason: reason || null },
       ...paceOf(reader, events, state.steps),
       markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
-      alerts: events.flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
+      alerts: events.slice(lastStart(events)).flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
       controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
       can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
       cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
@@ -96,6 +96,9 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     this.update();
   }
 }
+
+/** What was alarming before its user let the run go on is history: the Runs view keeps it. */
+const lastStart = (events: readonly RunEvent[]): number => Math.max(0, events.findLastIndex(({ type }) => type === "started" || type === "resumed"));
 
 /** Preset, size, data and machine in a line. */
 function subtitle(json: RunJson | undefined): string {

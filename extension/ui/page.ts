@@ -26,7 +26,8 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
     private readonly kind: { name: string; title: string },
   ) {
     panel.webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(app.context.extensionUri, "dist", "webview")] };
-    panel.iconPath = vscode.Uri.joinPath(app.context.extensionUri, "media", "muonscope.svg");
+    const icon = (theme: string) => vscode.Uri.joinPath(app.context.extensionUri, "media", `tab-${theme}.svg`);
+    panel.iconPath = { light: icon("light"), dark: icon("dark") };
     this.disposables.push(
       panel.webview.onDidReceiveMessage((message: Common | In) => this.receive(message)),
       panel.onDidChangeViewState(() => this.viewChanged()),

@@ -105,7 +105,7 @@ function runTreeItem(run: Run): vscode.TreeItem {
   item.description = `${progressText(run)}${age}`;
   item.contextValue = `run.${state.status}`;
   item.tooltip = runTooltip(run);
-  item.accessibilityInformation = { label: `${run.name}, ${text}, ${progressText(run)}${age}` };
+  item.accessibilityInformation = { label: `${run.name}, ${text}, step ${progressText(run)}${age}` };
   item.command = { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] };
   return item;
 }
@@ -124,7 +124,7 @@ export function runTooltip(run: Run): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
   const lines = [
     `**${escape(run.name)}**: ${STATUS[state.status].text}`,
-    progressText(run),
+    `step ${progressText(run)}`,
     ...(state.validationLoss === null ? [] : [`validation loss ${formatNumber(state.validationLoss)}`]),
     ...(state.reason ? [escape(state.reason.split("\n")[0]!)] : []),
     ...(state.startedAt === null ? [] : [`started ${new Date(state.startedAt).toLocaleString()}`]),

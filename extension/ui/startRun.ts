@@ -76,7 +76,7 @@ async function ask(): Promise<Choice | undefined> {
   const files = await vscode.workspace.findFiles(`**/*${RUN_FILE_SUFFIX}`, "**/node_modules/**", MOST_FILES);
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
   const fileItems = files
-    .map(({ fsPath }) => ({ label: vscode.workspace.asRelativePath(fsPath), iconPath: vscode.ThemeIcon.File, resourceUri: vscode.Uri.file(fsPath), choice: { runFile: fsPath } }))
+    .map(({ fsPath }) => ({ label: vscode.workspace.asRelativePath(fsPath), iconPath: vscode.ThemeIcon.File, choice: { runFile: fsPath } }))
     .sort((a, b) => a.label.localeCompare(b.label));
   const folders = vscode.workspace.workspaceFolders ?? [];
   const templateItems = folders.flatMap((folder) =>

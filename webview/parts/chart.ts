@@ -69,6 +69,8 @@ interface Point {
 const FONT_SIZE = 11;
 /** Pixels of plot for each row of labels, so that they never cover it. */
 const HEIGHT_PER_LABEL_ROW = 60;
+/** Decades of a log axis from which its ticks are written as powers of ten. */
+const POWERS_FROM = 4;
 /** Pixels that a drag must cover to mean a zoom and not a click. */
 const DRAG_MINIMUM = 6;
 
@@ -272,10 +274,10 @@ function scalesOf(content: Content): Record<"x" | "y", Partial<ScaleOptionsByTyp
 function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"linear" | "logarithmic">> {
   const colors = theme();
   const decades = axis.log ? Math.log10(axis.max / axis.min) : 0;
-  // On a log axis: every decade; in a short one 2 and 5 as well.
+  // On a log axis: every decade; in a short one 2 and 5 as well, in a very short one all round numbers.
   const shown = (value: number): boolean => {
-    const mantissa = Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(3));
-    return mantissa === 1 || (decades < 3 && (mantissa === 2 || mantissa === 5)) || decades < 0.7;
+    const mantissa = Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(4));
+    return mantissa === 1 || (decades < 3 && (mantissa === 2 || mantissa === 5)) || (decades < 0.7 && Number(mantissa.toPrecision(2)) === mantissa);
   };
   const scale = {
     type: axis.log ? ("logarithmic" as const) : ("linear" as const),
@@ -293,7 +295,10 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
       autoSkipPadding: horizontal ? 16 : 8,
       includeBounds: false,
       maxTicksLimit: axis.ticks ? axis.ticks.length : horizontal ? 9 : 7,
-      callback: (value: number | string) => (axis.log && !shown(Number(value)) ? "" : axis.format(Number(value))),
+      callback: (value: number | string) => {
+        if (axis.log && !shown(Number(value))) return "";
+        return decades >= POWERS_FROM ? power(Number(value)) : axis.format(Number(value));
+      },
     },
     ...(axis.ticks && {
       afterBuildTicks: (built: { ticks: { value: number }[] }) => {
@@ -303,6 +308,9 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
   };
   return scale as unknown as Partial<ScaleOptionsByType<"linear" | "logarithmic">>;
 }
+
+/** 10⁵ for 1e5. */
+const power = (value: number): string => `10${[...String(Math.round(Math.log10(value)))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)] ?? "⁻").join("")}`;
 
 /** The smallest axis that holds all finite values, with a little air. */
 export function fit(lines: Iterable<ArrayLike<number>>, log: boolean): { min: number; max: number } {

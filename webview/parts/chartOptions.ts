@@ -1,4 +1,5 @@
 /** What applies to all charts of a page: smoothing and logarithmic axes. */
+import { formatNumber } from "../../extension/protocol/format";
 import { h } from "./dom";
 import type { Checkbox } from "./toolkit";
 
@@ -13,17 +14,18 @@ export class ChartOptions {
 
   /** `options` is changed in place. */
   constructor(options: Options, labels: { log: string }, changed: () => void, ...more: HTMLElement[]) {
-    const text = h("output", {}, options.smoothing.toFixed(2));
+    const text = h("output", {}, formatNumber(options.smoothing, 3));
+    // By how many decades the weight comes near to 1: 0, 0.9, 0.99, 0.999 are equally far apart.
     const slider = h("input", {
       type: "range",
       min: "0",
-      max: "0.99",
-      step: "0.01",
-      value: String(options.smoothing),
+      max: "3",
+      step: "0.1",
+      value: String(-Math.log10(1 - options.smoothing)),
       "aria-label": "Smoothing",
       oninput: () => {
-        options.smoothing = Number(slider.value);
-        text.textContent = options.smoothing.toFixed(2);
+        options.smoothing = 1 - 10 ** -Number(slider.value);
+        text.textContent = formatNumber(options.smoothing, 3);
         changed();
       },
     });

@@ -78,7 +78,8 @@ export class Controls {
     }
     const matrices = [...new Set(state.controls.filter(({ group }) => group === "matrix").flatMap(({ values }) => Object.keys(values)))];
     this.scopePicker.show(scopes(matrices.length > 0 ? matrices : tensors), this.scope);
-    for (const control of state.controls) this.field(control).show(control, this.scope, state.can.control);
+    const rank = ({ knob }: Control) => (FOREMOST.includes(knob.id) ? FOREMOST.indexOf(knob.id) : FOREMOST.length);
+    for (const control of [...state.controls].sort((a, b) => rank(a) - rank(b))) this.field(control).show(control, this.scope, state.can.control);
     this.moreButton.hidden = this.more.childElementCount === 0;
     (this.scopePicker.element.parentElement as HTMLElement).hidden = state.controls.every(({ group }) => group !== "matrix");
     this.sentence.textContent = state.cannot ?? "";
@@ -121,6 +122,8 @@ class KnobField {
   private readonly note = h("span", { class: "note" });
   private readonly label: string;
   private editing = false;
+  /** In force in the scope; undefined: different values. */
+  private value: KnobValue | undefined;
 
   constructor(control: Control, private readonly change: (value: KnobValue) => void) {
     const { knob } = control;
@@ -135,6 +138,7 @@ class KnobField {
     const names = Object.keys(control.values).filter((name) => name === "" || scope === EVERYTHING || matches(scope, name));
     const values = [...new Set(names.map((name) => control.values[name]))];
     const value = values.length === 1 ? values[0] : undefined;
+    this.value = value;
     const { pending } = control;
     const shown = pending ? pending.value : value;
     this.input.disabled = !enabled || pending !== null;
@@ -153,9 +157,9 @@ class KnobField {
   private make(knob: Knob): Checkbox | Dropdown | TextField {
     if (knob.type === "boolean") {
       const box = h("vscode-checkbox", {}, this.label) as unknown as Checkbox;
-      // A click, not a change: showing the state from the log changes the box too.
+      // Not its "change" event, which showing the state fires too; and at the click the box may not have changed yet.
       box.addEventListener("click", () => {
-        if (!box.disabled) this.change(box.checked);
+        if (!box.disabled) this.change(this.value !== true);
       });
       return box;
     }

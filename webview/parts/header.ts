@@ -79,7 +79,6 @@ export class Banner {
         ),
       );
     }
-    if (run.status === "paused" && run.reason) banners.push(h("div", { class: "banner" }, h("div", { class: "banner-text" }, h("b", {}, "Paused."), ` ${run.reason}`)));
     if (alerts.length > 0) {
       const worst = alerts.some(({ severity }) => severity === "error") ? "error" : "warning";
       const last = alerts.slice(-3).reverse();

@@ -61,7 +61,7 @@ export class SnapshotPanel {
     this.panel.tools.append(this.taps, this.layout, this.channelPicker.element, this.tensorPicker.element);
     this.panel.body.append(this.charts, this.numbers);
     if (own.slider) {
-      this.slider = new StepSlider("Step", (step) => this.change({ step }));
+      this.slider = new StepSlider("Step", "Follow the run", (step) => this.change({ step }));
       this.panel.element.append(this.slider.element);
     }
   }
@@ -159,7 +159,8 @@ export class SnapshotPanel {
         const on = drawn.includes(tap);
         const swatch = h("i", { class: on && !this.scene.comparing ? "swatch" : "swatch off" });
         if (on) swatch.style.color = slotStyle(theme(), this.tapSlot(tap)).color;
-        return h("button", { class: "chip", "aria-pressed": String(on), title: `${on ? "Hide" : "Show"} tap ${tap}`, onclick: () => this.toggleTap(tap, taps) }, swatch, tap);
+        const title = this.scene.comparing ? `At tap ${tap}` : `${on ? "Hide" : "Show"} tap ${tap}`;
+        return h("button", { class: "chip", "aria-pressed": String(on), title, onclick: () => this.toggleTap(tap, taps) }, ...(this.scene.comparing ? [] : [swatch]), tap);
       }),
     );
   }

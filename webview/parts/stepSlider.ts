@@ -12,7 +12,7 @@ export class StepSlider {
   private steps: number[] = [];
 
   /** `pick`: a step, or null for the latest. */
-  constructor(label: string, pick: (step: number | null) => void) {
+  constructor(label: string, meaningOfLatest: string, pick: (step: number | null) => void) {
     this.input = h("input", {
       type: "range",
       min: "0",
@@ -23,7 +23,7 @@ export class StepSlider {
         pick(at === this.steps.length - 1 ? null : this.steps[at]!);
       },
     });
-    this.latest = h("button", { class: "text-button", title: "Follow the run", onclick: () => pick(null) }, "Latest");
+    this.latest = h("button", { class: "text-button", title: meaningOfLatest, onclick: () => pick(null) }, "Latest");
     this.element = h("div", { class: "slider" }, h("span", { class: "slider-label" }, label), h("div", { class: "slider-track" }, this.input, this.ticks), this.text, this.latest);
   }
 
