@@ -20,7 +20,7 @@ async function serve(port) {
       data: join(root, "build", "start", "vscode"),
       vsix: [vsix],
       port,
-      settings: { "workbench.startupEditor": "none" },
+      settings: { "workbench.startupEditor": "none", "workbench.secondarySideBar.defaultVisibility": "hidden" },
     }),
   );
   console.log(

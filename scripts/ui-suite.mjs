@@ -24,9 +24,10 @@ export async function runUiSuite(nodeTests) {
       vsix: [vsix],
       settings: {
         "workbench.startupEditor": "none",
-        "workbench.colorTheme": "Default Light Modern",
+        "workbench.colorTheme": "Light Modern",
         "chat.disableAIFeatures": true,
         "telemetry.telemetryLevel": "off",
+        "workbench.secondarySideBar.defaultVisibility": "hidden",
       },
     }),
   );

@@ -96,7 +96,7 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
         const text = (await chart(frame, panel).getAttribute("aria-label")) ?? "";
         return text.includes(`Interventions: step ${applied.step} normalize`) && text;
       });
-    assert.equal(await frame.locator('[data-knob="normalize"] vscode-checkbox').getAttribute("aria-checked"), "false");
+    await frame.locator('[data-knob="normalize"] vscode-checkbox[aria-checked="false"]').waitFor();
     await beyond(workbench, frame, applied.step + 40);
     await workbench.screenshot("dashboard-light");
   });
@@ -121,7 +121,7 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
   });
 
   it("shows the run in the Runs view and in the status bar", async () => {
-    await workbench.page.locator('.activitybar .action-item a[aria-label^="Muonscope"]').click();
+    await workbench.page.locator(".activitybar .action-item", { has: workbench.page.locator('a[aria-label^="Muonscope"]') }).click();
     await workbench.page.locator('.monaco-list-row[aria-label^="first, running"]').waitFor();
     await workbench.page.locator('.statusbar-item[id*="muonscope"]', { hasText: "first" }).waitFor();
   });
@@ -129,9 +129,9 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
   it("looks right in dark and high-contrast themes", async () => {
     const frame = await workbench.frameWith(dashboardOf("first"));
     for (const [theme, kind, name] of [
-      ["Default Dark Modern", "vs-dark", "dashboard-dark"],
+      ["Dark Modern", "vs-dark", "dashboard-dark"],
       ["Default High Contrast", "hc-black", "dashboard-high-contrast"],
-      ["Default Light Modern", "vs", "dashboard-light-again"],
+      ["Light Modern", "vs", "dashboard-light-again"],
     ] as const) {
       const paper = (): Promise<string> => frame.evaluate(() => getComputedStyle(document.body).backgroundColor);
       const old = await paper();

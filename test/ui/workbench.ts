@@ -74,14 +74,15 @@ export class Workbench {
     await row.click();
   }
 
-  /** Ticks rows of a quick pick that takes several, and confirms. */
+  /** Ticks the rows of an open quick pick that begin with these labels, and confirms. */
   async chooseAll(labels: string[]): Promise<void> {
     for (const label of labels) {
-      const box = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label*="${label}"] input[type=checkbox]`).first();
-      await box.waitFor();
-      if (!(await box.isChecked())) await box.click();
+      const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label}"]`).first();
+      await row.waitFor();
+      if ((await row.getAttribute("aria-checked")) === "false") await row.click();
+      await this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label}"][aria-checked="true"]`).first().waitFor();
     }
-    await this.page.locator(".quick-input-widget .quick-input-action .monaco-button, .quick-input-widget a:has-text('OK')").first().click();
+    await this.page.locator(".quick-input-widget .quick-input-action:visible", { hasText: "OK" }).click();
   }
 
   /** Resolves to the first value that is not false, null or undefined; rejects, naming `what`, when there is none in time. */
@@ -111,7 +112,7 @@ export class Workbench {
     });
   }
 
-  /** The names of VS Code's own themes: "Default Light Modern", … */
+  /** The names of VS Code's own themes: "Light Modern", … */
   async theme(name: string, kind: string): Promise<void> {
     const file = environment("MUONSCOPE_TEST_SETTINGS");
     const settings = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
