@@ -1,22 +1,19 @@
 // Matrices of one shape and one owner that are worked on together, and what each rank keeps of them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/device_buffer.h"
 #include "core/matrix_settings.h"
+#include "core/optimizer.h"
+#include "core/parameter_group.h"
 #include "core/shard.h"
 
 namespace muonscope {
 
-// What the second moment is kept over, for a shape.
+// What the second moment is kept over.
 enum class Statistic { none, rows, columns, coordinates };
-
-inline Statistic statisticOf(const MatrixSettings& settings, int64_t rows, int64_t cols) {
-  if (settings.normalization == Normalization::none) return Statistic::none;
-  if (settings.normalization == Normalization::coordinate) return Statistic::coordinates;
-  return settings.longerAxis && rows < cols ? Statistic::columns : Statistic::rows;
-}
 
 // Rank r's rows of every matrix of the chunk, one matrix after the other.
 struct ChunkPart {
@@ -32,7 +29,14 @@ struct MatrixChunk {
   Statistic statistic;
   std::vector<size_t> members;  // indices of parameters
   std::vector<ChunkPart> parts;  // by rank
+
+  // The state of the matrix at `slot`, under the parameter's name.
+  void appendState(std::vector<GroupState>& all, size_t slot, const std::string& name) const;
 };
+
+// All matrices in chunks of at most the backend's preferred batch, dealt to the ranks as Algorithm 2 does, state allocated.
+std::vector<MatrixChunk> makeMatrixChunks(Backend& backend, const std::vector<Parameter>& parameters,
+                                          const std::vector<MatrixSettings>& settings, int ranks);
 
 // Neighbours in a chunk whose knobs have the same values in this step: [first, first + count).
 struct Run {

@@ -8,9 +8,7 @@
 //     W ← W − η·λ·W − η·s·Ô
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
-#include <tuple>
 
 #include "core/matrix_chunk.h"
 #include "core/newton_schulz.h"
@@ -26,7 +24,7 @@ class MatrixGroup final : public ParameterGroup {
   MatrixGroup(Backend& backend, std::vector<Parameter> parameters, const std::vector<KnobValues>& values, int ranks)
       : backend_(backend), parameters_(std::move(parameters)), ranks_(ranks), newtonSchulz_(backend), secondMoment_(backend, ranks) {
     for (const KnobValues& set : values) settings_.push_back(matrixSettings(set));
-    makeChunks();
+    chunks_ = makeMatrixChunks(backend, parameters_, settings_, ranks);
     int64_t largest = 0;
     for (const MatrixChunk& chunk : chunks_)
       largest = std::max(largest, static_cast<int64_t>(chunk.members.size()) * chunk.rows * chunk.cols);
@@ -54,10 +52,14 @@ class MatrixGroup final : public ParameterGroup {
     }
   }
 
-  std::vector<GroupState> state() const override;
+  std::vector<GroupState> state() const override {
+    std::vector<GroupState> all;
+    for (const MatrixChunk& chunk : chunks_)
+      for (size_t slot = 0; slot < chunk.members.size(); ++slot) chunk.appendState(all, slot, parameters_[chunk.members[slot]].name);
+    return all;
+  }
 
  private:
-  void makeChunks();
   void stepRun(const Run& run, double lrScale, TapListener* listener, StepCosts& costs);
   void updateMomentum(const Run& run, const std::vector<Batch>& directions, StepCosts& costs);
   void gather(const Run& run, Batch whole, const std::vector<Batch>& directions, StepCosts& costs);
@@ -87,38 +89,6 @@ class MatrixGroup final : public ParameterGroup {
   std::vector<DeviceBuffer> directions_;   // by rank, likewise: its rows of U, O and Ô in turn
   std::optional<DeviceBuffer> shown_;
 };
-
-void MatrixGroup::makeChunks() {
-  std::vector<std::string> names;
-  std::vector<int64_t> sizes;
-  for (const Parameter& parameter : parameters_) {
-    names.push_back(parameter.name);
-    sizes.push_back(parameter.weight.size());
-  }
-  const Ownership ownership = assignOwners(names, sizes, ranks_);
-  std::map<std::tuple<int, int64_t, int64_t>, size_t> open;  // owner and shape → the chunk that still has room
-  for (const size_t index : ownership.order) {
-    const auto [data, rows, cols] = parameters_[index].weight;
-    const int owner = ownership.owner[index];
-    const auto place = open.find({owner, rows, cols});
-    if (place != open.end() && static_cast<int64_t>(chunks_[place->second].members.size()) < backend_.preferredBatch(rows, cols)) {
-      chunks_[place->second].members.push_back(index);
-      continue;
-    }
-    open[{owner, rows, cols}] = chunks_.size();
-    chunks_.push_back({rows, cols, owner, statisticOf(settings_[index], rows, cols), {index}, {}});
-  }
-  for (MatrixChunk& chunk : chunks_)
-    for (int rank = 0; rank < ranks_; ++rank) {
-      const RowRange range = rowsOfRank(chunk.rows, rank, ranks_);
-      const int64_t count = static_cast<int64_t>(chunk.members.size()), floats = range.count * chunk.cols;
-      const int64_t moments = chunk.statistic == Statistic::none      ? 0
-                              : chunk.statistic == Statistic::rows    ? range.count
-                              : chunk.statistic == Statistic::columns ? chunk.cols
-                                                                      : floats;
-      chunk.parts.push_back({range, DeviceBuffer(backend_, count * floats), DeviceBuffer(backend_, count * moments), moments});
-    }
-}
 
 void MatrixGroup::stepRun(const Run& run, double lrScale, TapListener* listener, StepCosts& costs) {
   const MatrixSettings& settings = *run.settings;
@@ -263,26 +233,6 @@ void MatrixGroup::show(const Run& run, Tap tap, TapListener* listener, const Sou
       backend_.axpby(shown_->data() + run.part(rank).range.first * cols, source(rank, i), factor(rank, i), 0, run.floatsOn(rank));
     listener->show(tap, name, {shown_->data(), run.chunk->rows, cols});
   }
-}
-
-std::vector<GroupState> MatrixGroup::state() const {
-  std::vector<GroupState> all;
-  for (const MatrixChunk& chunk : chunks_)
-    for (size_t slot = 0; slot < chunk.members.size(); ++slot) {
-      const std::string& name = parameters_[chunk.members[slot]].name;
-      ShardedTensor momentum{.rows = chunk.rows, .width = chunk.cols};
-      ShardedTensor moments = momentum;
-      std::vector<int64_t> shape = {chunk.rows, chunk.cols};
-      if (chunk.statistic == Statistic::rows) moments.width = 1, shape = {chunk.rows};
-      if (chunk.statistic == Statistic::columns) moments = {.rows = chunk.cols, .width = 1, .replicated = true}, shape = {chunk.cols};
-      for (const ChunkPart& part : chunk.parts) {
-        momentum.parts.push_back(part.momentum.data() + static_cast<int64_t>(slot) * part.range.count * chunk.cols);
-        moments.parts.push_back(part.secondMoment.data() + static_cast<int64_t>(slot) * part.momentsPerMatrix);
-      }
-      all.push_back({{"momentum." + name, {chunk.rows, chunk.cols}}, momentum});
-      if (chunk.statistic != Statistic::none) all.push_back({{"second_moment." + name, shape}, moments});
-    }
-  return all;
 }
 
 }  // namespace
