@@ -35,6 +35,7 @@ export function runOf(app: App, argument: unknown): Run | undefined {
 export async function chooseRun(app: App, argument: unknown, placeHolder: string, fits: (run: Run) => boolean = () => true): Promise<Run | undefined> {
   const given = runOf(app, argument);
   if (given) return given;
+  await app.runs.found;
   const { active } = app.runs;
   if (active && fits(active)) return active;
   const possible = app.runs.runs.filter(fits);

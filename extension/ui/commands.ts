@@ -66,6 +66,7 @@ async function resumeRun(app: App, argument: unknown): Promise<Answer | string |
 }
 
 async function openDashboard(app: App, argument: unknown): Promise<string | undefined> {
+  if (argument === undefined) await app.runs.found;
   const items = app.runs.runs.map(runItem);
   const given = runOf(app, argument);
   const run = given ?? (items.length === 1 ? items[0]!.run : (await vscode.window.showQuickPick(items, { placeHolder: "Whose dashboard?", matchOnDescription: true }))?.run);
@@ -86,6 +87,7 @@ async function compareRuns(app: App, argument: unknown, selected: unknown): Prom
 
 /** What was chosen last time is ticked again. */
 async function askForRuns(app: App, first: Run | undefined): Promise<Run[] | undefined> {
+  await app.runs.found;
   const last = app.context.workspaceState.get<string[]>("compared", []);
   const runs = await chooseRuns(app, first ? [first] : app.runs.runs.filter((run) => last.includes(run.folder)));
   if (runs) await app.context.workspaceState.update("compared", runs.map(({ folder }) => folder));

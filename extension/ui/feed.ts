@@ -45,8 +45,9 @@ export class Feed {
         if (data) message.snapshots.push(data);
       }
       for (const request of this.watched.profiles) {
-        const data = profileData(source, run, request);
-        if (this.news(run, request, `${data.values}/${data.steps.length}`, () => data)) message.profiles.push(data);
+        const tags = profileTags(source, request);
+        const data = this.news(run, request, tags.map((tag) => seriesVersion(source, tag)).join(), () => profileData(source, run, request, tags));
+        if (data) message.profiles.push(data);
       }
     });
     return message.series.length + message.snapshots.length + message.profiles.length > 0 ? message : undefined;
@@ -131,9 +132,16 @@ function readingsAt(source: Source, tag: string, step: number): Record<string, n
   return readings;
 }
 
-function profileData(source: Source, run: number, { panel, channel, tap, step }: ProfileRequest): ProfileData {
-  const prefix = matrixTag(channel, tap, "");
-  const tags = source.tags("scalar").filter((tag) => tag.startsWith(prefix));
+const profilePrefix = ({ channel, tap }: ProfileRequest): string => matrixTag(channel, tap, "");
+
+const profileTags = (source: Source, request: ProfileRequest): string[] => {
+  const prefix = profilePrefix(request);
+  return source.tags("scalar").filter((tag) => tag.startsWith(prefix));
+};
+
+function profileData(source: Source, run: number, request: ProfileRequest, tags: string[]): ProfileData {
+  const { panel, channel, tap, step } = request;
+  const prefix = profilePrefix(request);
   const steps = new Set<number>();
   const values = tags.map((tag) => {
     const series = source.series(tag)!;

@@ -2,15 +2,15 @@
 import type { Marker } from "../protocol/panels";
 import type { RunEvent } from "../protocol/runFolder";
 import type { Series } from "../protocol/series";
-import { atOrBefore, trainingSeconds } from "../runs/compare";
+import { atOrBefore } from "../runs/compare";
 import { history, valueText } from "./knobs";
+import { secondsAt } from "./timeline";
 
 /** `loss`: by which steps are placed in time; undefined for a run without one. */
 export function markersOf(run: number, events: readonly RunEvent[], loss: Series | undefined): Marker[] {
-  const seconds = loss && trainingSeconds(loss.times, events);
   const timeAt = (step: number): number => {
     const at = loss && atOrBefore(loss.steps, step);
-    return at === undefined ? 0 : seconds![at]!;
+    return at === undefined ? 0 : secondsAt(loss!, events, [at])[0]!;
   };
   return history(events).flatMap((event): Marker[] => {
     if (event.type !== "applied") return [];

@@ -31,9 +31,11 @@ export class RunStore implements vscode.Disposable {
   private timer: NodeJS.Timeout | undefined;
   private listedAt = -Infinity;
   private disposed = false;
+  /** All runs that were there at the start have been read. */
+  readonly found: Promise<void>;
 
   constructor(private readonly log: vscode.LogOutputChannel) {
-    void this.tick();
+    this.found = this.tick();
   }
 
   /** Newest first. */

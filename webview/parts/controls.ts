@@ -41,6 +41,7 @@ export class Controls {
   private readonly more = h("div", { class: "knobs more", hidden: true });
   private readonly moreButton: HTMLButtonElement;
   private readonly scopePicker: Picker;
+  private readonly scopeField: HTMLElement;
   private readonly sentence = h("span", { class: "cannot" });
   private readonly fields = new Map<string, KnobField>();
   private scope = EVERYTHING;
@@ -52,13 +53,13 @@ export class Controls {
       if (this.state) this.show(this.state, this.tensors);
     });
     this.moreButton = h("button", { class: "text-button", "aria-expanded": "false", onclick: () => this.toggleMore() }, "More Knobs");
-    const scope = h("label", { class: "field scope" }, "on", this.scopePicker.element);
+    this.scopeField = h("label", { class: "field" }, "on", this.scopePicker.element);
     this.element = h(
       "div",
       { class: "controls", role: "toolbar", "aria-label": "Run controls" },
       h("div", { class: "buttons" }, ...this.buttons.map(({ element }) => element)),
       this.knobs,
-      scope,
+      this.scopeField,
       this.moreButton,
       this.sentence,
       this.more,
@@ -80,8 +81,10 @@ export class Controls {
     this.scopePicker.show(scopes(matrices.length > 0 ? matrices : tensors), this.scope);
     const rank = ({ knob }: Control) => (FOREMOST.includes(knob.id) ? FOREMOST.indexOf(knob.id) : FOREMOST.length);
     for (const control of [...state.controls].sort((a, b) => rank(a) - rank(b))) this.field(control).show(control, this.scope, state.can.control);
-    this.moreButton.hidden = this.more.childElementCount === 0;
-    (this.scopePicker.element.parentElement as HTMLElement).hidden = state.controls.every(({ group }) => group !== "matrix");
+    const none = state.controls.length === 0;
+    this.knobs.hidden = this.moreButton.hidden = none;
+    this.more.hidden = none || this.moreButton.getAttribute("aria-expanded") === "false";
+    this.scopeField.hidden = state.controls.every(({ group }) => group !== "matrix");
     this.sentence.textContent = state.cannot ?? "";
   }
 

@@ -68,12 +68,11 @@ export class Banner {
     const action = (command: "muonscope.resumeRun" | "muonscope.openTrainerLog" | "muonscope.revealRunFolder", label: string, primary: boolean) =>
       h("vscode-button", { ...(primary ? {} : { appearance: "secondary" }), "data-command": command, onclick: () => this.send({ type: "command", command }) }, label);
     if (run.status === "failed" || run.status === "crashed" || run.status === "stopped") {
-      const what = { failed: "The run failed", crashed: "The trainer ended without a word", stopped: "The run was stopped" }[run.status];
       banners.push(
         h(
           "div",
           { class: run.status === "stopped" ? "banner" : "banner error" },
-          h("div", { class: "banner-text" }, h("b", {}, `${what} at step ${formatCount(run.step)}.`), ` ${run.reason ?? ""}`),
+          h("div", { class: "banner-text" }, h("b", {}, `${STATUS_TEXT[run.status]} at step ${formatCount(run.step)}.`), ` ${run.reason ?? ""}`),
           ...(log ? [h("pre", { tabindex: "0", "aria-label": "Last lines of the trainer's log" }, log)] : []),
           h("div", { class: "banner-actions" }, ...(can.resume ? [action("muonscope.resumeRun", "Resume from Checkpoint", true)] : []), action("muonscope.openTrainerLog", "Open Trainer Log", false)),
         ),
@@ -91,5 +90,7 @@ export class Banner {
       );
     }
     this.element.replaceChildren(...banners);
+    // The end of a log says why.
+    for (const text of this.element.querySelectorAll("pre")) text.scrollTop = text.scrollHeight;
   }
 }
