@@ -83,5 +83,5 @@ export async function startServedVscode({ folder, data, vsix = [], settings = {}
     await stop();
     throw error;
   }
-  return { url: `http://${address}/?folder=${encodeURIComponent(folder)}`, stop, exited, logFile, settingsFile };
+  return { url: `http://${address}/?folder=${encodeURIComponent(folder)}`, stop, exited, logFile };
 }

@@ -35,7 +35,6 @@ export async function runUiSuite(nodeTests) {
     return await nodeTests("ui", {
       MUONSCOPE_TEST_URL: server.url,
       MUONSCOPE_TEST_WORKSPACE: workspace,
-      MUONSCOPE_TEST_SETTINGS: server.settingsFile,
       MUONSCOPE_TEST_SCREENSHOTS: screenshots,
       MUONSCOPE_CHROMIUM: findChromium(),
     });

@@ -1,10 +1,9 @@
 /**
  * A person at a served VS Code: opens it in Chromium, uses the palette and quick picks, finds pages, takes screenshots.
  *
- * Environment (scripts/ui-suite.mjs): MUONSCOPE_TEST_URL, MUONSCOPE_TEST_WORKSPACE, MUONSCOPE_TEST_SETTINGS (a file),
- * MUONSCOPE_TEST_SCREENSHOTS (a folder), MUONSCOPE_CHROMIUM.
+ * Environment (scripts/ui-suite.mjs): MUONSCOPE_TEST_URL, MUONSCOPE_TEST_WORKSPACE, MUONSCOPE_TEST_SCREENSHOTS (a folder),
+ * MUONSCOPE_CHROMIUM.
  */
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser, type Frame, type Page } from "playwright-core";
 
@@ -37,10 +36,8 @@ export class Workbench {
     return workbench;
   }
 
-  /** The window is there, with its extension host: the product's view is registered. */
-  async ready(): Promise<void> {
-    await this.page.locator(".monaco-workbench .part.statusbar").waitFor({ timeout: 60_000 });
-    await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor({ timeout: 60_000 });
+  private async ready(): Promise<void> {
+    await this.page.locator(".monaco-workbench .part.sidebar .pane-body").first().waitFor({ timeout: 60_000 });
   }
 
   async reload(): Promise<void> {
@@ -112,11 +109,11 @@ export class Workbench {
     });
   }
 
-  /** The names of VS Code's own themes: "Light Modern", … */
-  async theme(name: string, kind: string): Promise<void> {
-    const file = environment("MUONSCOPE_TEST_SETTINGS");
-    const settings = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
-    writeFileSync(file, JSON.stringify({ ...settings, "workbench.colorTheme": name }, null, 2));
+  /** By the name that the list of themes shows; `kind`: the workbench's class with it. */
+  async theme(name: string, kind: "vs" | "vs-dark" | "hc-black"): Promise<void> {
+    await this.command("Preferences: Color Theme");
+    await this.page.locator(".quick-input-widget input.input").fill(name);
+    await this.choose(name);
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }
 
