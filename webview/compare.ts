@@ -60,15 +60,31 @@ const loss = new SeriesPanel(scene, "loss", "Loss", () => ({
   lines: [
     ...(view.loss !== "validation" ? [{ tag: LOSS_TRAIN, name: runName, style: runStyle, smooth: true }] : []),
     ...(view.loss !== "train"
-      ? [{ tag: LOSS_VALIDATION, name: (run: number) => `${runName(run)} validation`, style: (run: number) => ({ ...runStyle(run), width: view.loss === "both" ? 1 : 2 }), dots: true }]
+      ? [
+          {
+            tag: LOSS_VALIDATION,
+            name: (run: number) => `${runName(run)} validation`,
+            style: (run: number) => ({ ...runStyle(run), width: view.loss === "both" ? 1 : 2 }),
+            dots: true,
+          },
+        ]
       : []),
   ],
 }));
 loss.panel.tools.append(
-  segmented("Which loss", [{ value: "both", label: "Both" }, { value: "train", label: "Train" }, { value: "validation", label: "Validation" }], view.loss, (value) => {
-    view.loss = value as View["loss"];
-    changed();
-  }),
+  segmented(
+    "Which loss",
+    [
+      { value: "both", label: "Both" },
+      { value: "train", label: "Train" },
+      { value: "validation", label: "Validation" },
+    ],
+    view.loss,
+    (value) => {
+      view.loss = value as View["loss"];
+      changed();
+    },
+  ),
 );
 const overTime = new SeriesPanel(scene, "matrix", "Condition number", () => ({
   logY: channel()?.logarithmic ?? false,
@@ -93,9 +109,19 @@ const tapPicker = new Picker("Tap: where in the optimizer it is measured", (valu
 const updater = new Updater<FromCompare>({
   host,
   parts: [loss, overTime, profile, snapshot],
-  watched: () => ({ type: "watch", series: [...loss.requests(), ...overTime.requests()], profiles: profile.requests(), snapshots: snapshot.requests() }),
+  watched: () => ({
+    type: "watch",
+    series: [...loss.requests(), ...overTime.requests()],
+    profiles: profile.requests(),
+    snapshots: snapshot.requests(),
+  }),
 });
-updater.onDraw = () => slider.show([...new Set([...profile.steps(), ...snapshot.steps()])].sort((a, b) => a - b), view.step, scene.markers);
+updater.onDraw = () =>
+  slider.show(
+    [...new Set([...profile.steps(), ...snapshot.steps()])].sort((a, b) => a - b),
+    view.step,
+    scene.markers,
+  );
 const target = new TargetTable(view.target, (value) => {
   view.target = value;
   host.store(view);
@@ -103,16 +129,25 @@ const target = new TargetTable(view.target, (value) => {
 });
 const chips = h("div", { class: "run-chips" });
 const differences = h("div", { class: "rows" });
-const axis = segmented("Axis", [{ value: "step", label: "By Step" }, { value: "time", label: "By Time" }], view.axis, (value) => {
-  view.axis = value as View["axis"];
-  scene.range = null;
-  scene.cursor = null;
-  loss.forget();
-  overTime.forget();
-  scene.extent = 1;
-  changed();
-});
-const section = (title: string, content: HTMLElement) => h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title)), content);
+const axis = segmented(
+  "Axis",
+  [
+    { value: "step", label: "By Step" },
+    { value: "time", label: "By Time" },
+  ],
+  view.axis,
+  (value) => {
+    view.axis = value as View["axis"];
+    scene.range = null;
+    scene.cursor = null;
+    loss.forget();
+    overTime.forget();
+    scene.extent = 1;
+    changed();
+  },
+);
+const section = (title: string, content: HTMLElement) =>
+  h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title)), content);
 
 document.body.append(
   h("div", { class: "top" }, chips),
@@ -163,9 +198,18 @@ function showCatalog(): void {
     view.profile.channel = chosen.id;
     if (!chosen.taps.includes(view.profile.tap)) view.profile.tap = chosen.taps.at(-1)!;
   }
-  channelPicker.show(scalars.map(({ id, title }) => ({ value: id, label: title })), view.profile.channel);
-  tapPicker.show((chosen?.taps ?? []).map((tap) => ({ value: tap, label: tap })), view.profile.tap);
-  tensorPicker.show(catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })), view.tensor);
+  channelPicker.show(
+    scalars.map(({ id, title }) => ({ value: id, label: title })),
+    view.profile.channel,
+  );
+  tapPicker.show(
+    (chosen?.taps ?? []).map((tap) => ({ value: tap, label: tap })),
+    view.profile.tap,
+  );
+  tensorPicker.show(
+    catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })),
+    view.tensor,
+  );
   overTime.panel.setTitle(`${chosen?.title ?? "Scalar"}: ${view.tensor}`, chosen?.meaning ?? "");
   profile.show(catalog);
   snapshot.show(catalog);

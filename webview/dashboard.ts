@@ -81,7 +81,12 @@ const updater = new Updater<FromDashboard>({
   parts: [loss, ...small.map(({ panel }) => panel), matrix, snapshot],
   watched: () => {
     const { series, profiles } = matrix.requests();
-    return { type: "watch", series: [...loss.requests(), ...small.flatMap(({ panel }) => panel.requests()), ...series], profiles, snapshots: snapshot.requests() };
+    return {
+      type: "watch",
+      series: [...loss.requests(), ...small.flatMap(({ panel }) => panel.requests()), ...series],
+      profiles,
+      snapshots: snapshot.requests(),
+    };
   },
 });
 const options = new ChartOptions(view, { log: "Log Loss" }, changed);
@@ -119,7 +124,12 @@ function changed(): void {
 
 function showCatalog(): void {
   if (!catalog.tensors.includes(view.tensor)) view.tensor = catalog.tensors[0] ?? "";
-  small.forEach(({ picker }, index) => picker.show(catalog.plain.map((plain) => ({ value: plain, label: SCALAR_TITLES[plain] ?? plain })), view.small[index]!));
+  small.forEach(({ picker }, index) =>
+    picker.show(
+      catalog.plain.map((plain) => ({ value: plain, label: SCALAR_TITLES[plain] ?? plain })),
+      view.small[index]!,
+    ),
+  );
   matrix.show(catalog);
   snapshot.show(catalog);
 }

@@ -8,7 +8,11 @@ export function formatNumber(value: number | null | undefined, digits = 4): stri
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e5 || size < 1e-3) {
-    return value.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, "e").replace("e+", "e").replace("-", "−");
+    return value
+      .toExponential(Math.max(0, digits - 2))
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e")
+      .replace("-", "−");
   }
   return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replace("-", "−");
 }
@@ -25,7 +29,11 @@ export const formatCount = (value: number): string => Math.round(value).toLocale
 /** 41.2k, 1.23M. */
 export function formatCompact(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
+  for (const [unit, size] of [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e3],
+  ] as const) {
     if (Math.abs(value) >= size) return formatNumber(value / size, 3) + unit;
   }
   return formatNumber(value, 3);

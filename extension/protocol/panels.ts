@@ -103,8 +103,7 @@ export interface SnapshotData {
 }
 
 export type Snapshot = { step: number } & (
-  | { shape: "histogram"; edges: Float64Array; counts: Float64Array; count: number }
-  | { shape: "vector"; values: Float64Array }
+  { shape: "histogram"; edges: Float64Array; counts: Float64Array; count: number } | { shape: "vector"; values: Float64Array }
 );
 
 /** A scalar channel's value at every matrix, at one step: bars, and the table beside a chart. */
@@ -231,8 +230,7 @@ export interface StateMessage {
 }
 
 export type ToDashboard = RunMessage | StateMessage | DataMessage;
-export type FromDashboard =
-  | ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage | SetKnobMessage;
+export type FromDashboard = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage | SetKnobMessage;
 
 // ---- compare: two or more runs
 
@@ -285,5 +283,12 @@ export interface AddRunsMessage {
 
 export type ToCompare = RunsMessage | TargetMessage | DataMessage;
 export type FromCompare =
-  | ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage
-  | SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage;
+  | ReadyMessage
+  | WatchMessage
+  | DrawnMessage
+  | PageErrorMessage
+  | CommandMessage
+  | SetTargetMessage
+  | AddRunsMessage
+  | RemoveRunMessage
+  | OpenRunMessage;

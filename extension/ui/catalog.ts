@@ -34,7 +34,8 @@ export function catalogOf(readers: readonly Described[]): Catalog {
       }
     }
   }
-  const order = (known: string[]) => (a: string, b: string) => rank(known, a) - rank(known, b) || a.localeCompare(b, "en", { numeric: true });
+  const order = (known: string[]) => (a: string, b: string) =>
+    rank(known, a) - rank(known, b) || a.localeCompare(b, "en", { numeric: true });
   return {
     plain: [...plain].sort(),
     channels: [...channels]

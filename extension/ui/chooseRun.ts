@@ -32,7 +32,12 @@ export function runOf(app: App, argument: unknown): Run | undefined {
 }
 
 /** `fits`: the runs that the command can be about. Undefined: none was chosen. */
-export async function chooseRun(app: App, argument: unknown, placeHolder: string, fits: (run: Run) => boolean = () => true): Promise<Run | undefined> {
+export async function chooseRun(
+  app: App,
+  argument: unknown,
+  placeHolder: string,
+  fits: (run: Run) => boolean = () => true,
+): Promise<Run | undefined> {
   const given = runOf(app, argument);
   if (given) return given;
   await app.runs.found;
@@ -63,7 +68,12 @@ export async function chooseRuns(app: App, picked: readonly Run[]): Promise<Run[
     return undefined;
   }
   const items = runs.map((run) => ({ ...runItem(run), picked: picked.includes(run) }));
-  const chosen = await vscode.window.showQuickPick(items, { canPickMany: true, title: "Compare Runs", placeHolder: "Two or more runs", matchOnDescription: true });
+  const chosen = await vscode.window.showQuickPick(items, {
+    canPickMany: true,
+    title: "Compare Runs",
+    placeHolder: "Two or more runs",
+    matchOnDescription: true,
+  });
   if (chosen?.length === 1) void vscode.window.showInformationMessage("Choose two runs or more.");
   return chosen && chosen.length >= 2 ? chosen.map(({ run }) => run) : undefined;
 }

@@ -69,7 +69,11 @@ async function openDashboard(app: App, argument: unknown): Promise<string | unde
   if (argument === undefined) await app.runs.found;
   const items = app.runs.runs.map(runItem);
   const given = runOf(app, argument);
-  const run = given ?? (items.length === 1 ? items[0]!.run : (await vscode.window.showQuickPick(items, { placeHolder: "Whose dashboard?", matchOnDescription: true }))?.run);
+  const run =
+    given ??
+    (items.length === 1
+      ? items[0]!.run
+      : (await vscode.window.showQuickPick(items, { placeHolder: "Whose dashboard?", matchOnDescription: true }))?.run);
   if (!run) return undefined;
   await app.pages.openDashboard(run);
   return run.folder;
@@ -90,7 +94,11 @@ async function askForRuns(app: App, first: Run | undefined): Promise<Run[] | und
   await app.runs.found;
   const last = app.context.workspaceState.get<string[]>("compared", []);
   const runs = await chooseRuns(app, first ? [first] : app.runs.runs.filter((run) => last.includes(run.folder)));
-  if (runs) await app.context.workspaceState.update("compared", runs.map(({ folder }) => folder));
+  if (runs)
+    await app.context.workspaceState.update(
+      "compared",
+      runs.map(({ folder }) => folder),
+    );
   return runs;
 }
 

@@ -1,6 +1,14 @@
 /** Two or more runs beside each other: the host's end of the page. */
 import * as vscode from "vscode";
-import type { AddRunsMessage, FromCompare, OpenRunMessage, RemoveRunMessage, SetTargetMessage, TargetMessage, ToCompare } from "../protocol/panels";
+import type {
+  AddRunsMessage,
+  FromCompare,
+  OpenRunMessage,
+  RemoveRunMessage,
+  SetTargetMessage,
+  TargetMessage,
+  ToCompare,
+} from "../protocol/panels";
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { differences, tokensPerStep, toTarget, trainingSeconds } from "../runs/compare";
 import type { App } from "./app";
@@ -70,7 +78,10 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | Remove
       runs: runs.map((run) => ({ ...run.summary(), slot: this.slots.get(run)! })),
       catalog: catalogOf(runs.map(({ reader }) => reader)),
       markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
-      differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({ path: key, values: values.map((value) => value ?? null) })),
+      differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({
+        path: key,
+        values: values.map((value) => value ?? null),
+      })),
     };
     const text = JSON.stringify(message);
     if (text !== this.sent) this.send(message);

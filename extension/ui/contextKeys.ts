@@ -12,9 +12,18 @@ export function registerContextKeys(app: App): vscode.Disposable[] {
   const update = () => {
     const { runs } = app.runs;
     set("hasRuns", runs.length > 0);
-    set("hasLive", runs.some((run) => run.live));
-    set("canPause", runs.some((run) => run.live && run.state.status !== "paused"));
-    set("canResume", runs.some((run) => run.resumable));
+    set(
+      "hasLive",
+      runs.some((run) => run.live),
+    );
+    set(
+      "canPause",
+      runs.some((run) => run.live && run.state.status !== "paused"),
+    );
+    set(
+      "canResume",
+      runs.some((run) => run.resumable),
+    );
   };
   return [app.runs.onDidChange(update), app.runs.onDidChangeList(update)];
 }

@@ -21,7 +21,11 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
   private sentTags = -1;
   private logTail: string | null = null;
 
-  constructor(app: App, readonly run: Run, panel: vscode.WebviewPanel) {
+  constructor(
+    app: App,
+    readonly run: Run,
+    panel: vscode.WebviewPanel,
+  ) {
     super(app, panel, { name: "dashboard", title: run.name });
     panel.title = run.name;
     this.show([run]);
@@ -81,7 +85,9 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
       run: { ...run.summary(), reason: reason || null },
       ...paceOf(reader, events, state.steps),
       markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
-      alerts: events.slice(lastStart(events)).flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
+      alerts: events
+        .slice(lastStart(events))
+        .flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
       controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
       can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
       cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
@@ -98,7 +104,11 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
 }
 
 /** What was alarming before its user let the run go on is history: the Runs view keeps it. */
-const lastStart = (events: readonly RunEvent[]): number => Math.max(0, events.findLastIndex(({ type }) => type === "started" || type === "resumed"));
+const lastStart = (events: readonly RunEvent[]): number =>
+  Math.max(
+    0,
+    events.findLastIndex(({ type }) => type === "started" || type === "resumed"),
+  );
 
 /** Preset, size, data and machine in a line. */
 function subtitle(json: RunJson | undefined): string {

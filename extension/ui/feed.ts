@@ -2,7 +2,17 @@
  * What a page watches, as data messages: only what changed since the last one, reduced to the pixels that show it.
  * Knows neither VS Code nor files, so that the same code feeds a page in a test.
  */
-import type { DataMessage, ProfileData, ProfileRequest, SeriesData, SeriesRequest, Snapshot, SnapshotData, SnapshotRequest, WatchMessage } from "../protocol/panels";
+import type {
+  DataMessage,
+  ProfileData,
+  ProfileRequest,
+  SeriesData,
+  SeriesRequest,
+  Snapshot,
+  SnapshotData,
+  SnapshotRequest,
+  WatchMessage,
+} from "../protocol/panels";
 import type { Series } from "../protocol/series";
 import { matrixTag, parseMatrixTag } from "../protocol/tags";
 import { atOrBefore, trainingSeconds } from "../runs/compare";
@@ -46,7 +56,9 @@ export class Feed {
       }
       for (const request of this.watched.profiles) {
         const tags = profileTags(source, request);
-        const data = this.news(run, request, tags.map((tag) => seriesVersion(source, tag)).join(), () => profileData(source, run, request, tags));
+        const data = this.news(run, request, tags.map((tag) => seriesVersion(source, tag)).join(), () =>
+          profileData(source, run, request, tags),
+        );
         if (data) message.profiles.push(data);
       }
     });
@@ -112,7 +124,14 @@ function snapshotData(source: Source, run: number, { panel, tag, step }: Snapsho
 
 function snapshotAt(source: Source, tag: string, step: number): Snapshot | null {
   const histogram = source.histogram(tag, step);
-  if (histogram) return { step: histogram.step, shape: "histogram", edges: histogram.edges.slice(), counts: histogram.counts.slice(), count: histogram.count };
+  if (histogram)
+    return {
+      step: histogram.step,
+      shape: "histogram",
+      edges: histogram.edges.slice(),
+      counts: histogram.counts.slice(),
+      count: histogram.count,
+    };
   const vector = source.vector(tag, step);
   return vector ? { step: vector.step, shape: "vector", values: vector.values.slice() } : null;
 }
@@ -149,5 +168,13 @@ function profileData(source: Source, run: number, request: ProfileRequest, tags:
     const at = atOrBefore(series.steps, step ?? Infinity);
     return at === undefined ? NaN : series.values[at]!;
   });
-  return { panel, run, channel, tap, tensors: tags.map((tag) => tag.slice(prefix.length)), values: Float64Array.from(values), steps: Float64Array.from(steps).sort() };
+  return {
+    panel,
+    run,
+    channel,
+    tap,
+    tensors: tags.map((tag) => tag.slice(prefix.length)),
+    values: Float64Array.from(values),
+    steps: Float64Array.from(steps).sort(),
+  };
 }

@@ -20,7 +20,14 @@ export async function toggleKnob(app: App, argument: unknown, knob: string, scop
   if (!control) throw new Error(`${chosen.run.name} has no ${knob} to switch: its optimizer is ${chosen.run.json?.spec.preset}.`);
   const glob = typeof scope === "string" ? scope : null;
   const values = Object.entries(control.values).filter(([name]) => glob === null || inScope(glob, name));
-  return app.orders.give(chosen.run, knobOrder(knob, values.some(([, value]) => value !== true), glob));
+  return app.orders.give(
+    chosen.run,
+    knobOrder(
+      knob,
+      values.some(([, value]) => value !== true),
+      glob,
+    ),
+  );
 }
 
 export async function setLearningRateFactor(app: App, argument: unknown, value: unknown): Promise<Answer | undefined> {
@@ -37,7 +44,8 @@ export async function setKnob(app: App, argument: unknown, knob: unknown, value:
   const key = (control: Control) => orderKey(control.knob.id, control.group);
   const control = typeof knob === "string" ? chosen.controls.find((each) => key(each) === knob) : await askKnob(chosen.controls);
   if (!control) {
-    if (typeof knob === "string") throw new Error(`${chosen.run.name}: expected a live knob (${chosen.controls.map(key).join(", ")}), received ${knob}.`);
+    if (typeof knob === "string")
+      throw new Error(`${chosen.run.name}: expected a live knob (${chosen.controls.map(key).join(", ")}), received ${knob}.`);
     return undefined;
   }
   const asked = typeof knob !== "string";
@@ -68,7 +76,10 @@ async function askKnob(controls: Control[]): Promise<Control | undefined> {
 async function askScope(control: Control): Promise<string | null | undefined> {
   const names = Object.keys(control.values);
   const blocks = [...new Set(names.flatMap((name) => /^(.*?\.\d+)\./.exec(name)?.[1] ?? []))];
-  const items = [{ label: "all matrices", scope: null }, ...[...blocks.map((block) => `${block}.*`), ...names].map((scope) => ({ label: scope, scope }))];
+  const items = [
+    { label: "all matrices", scope: null },
+    ...[...blocks.map((block) => `${block}.*`), ...names].map((scope) => ({ label: scope, scope })),
+  ];
   return (await vscode.window.showQuickPick(items, { title: `Set ${control.knob.id}`, placeHolder: "Where?" }))?.scope;
 }
 
@@ -76,8 +87,11 @@ async function askValue(control: Control): Promise<KnobValue | undefined> {
   const { knob } = control;
   const title = `Set ${knob.id}`;
   if (knob.type === "boolean" || knob.type === "enum") {
-    const values: KnobValue[] = knob.type === "boolean" ? [true, false] : knob.choices ?? [];
-    const picked = await vscode.window.showQuickPick(values.map((value) => ({ label: valueText(value), value })), { title, placeHolder: `now ${currentText(control)}` });
+    const values: KnobValue[] = knob.type === "boolean" ? [true, false] : (knob.choices ?? []);
+    const picked = await vscode.window.showQuickPick(
+      values.map((value) => ({ label: valueText(value), value })),
+      { title, placeHolder: `now ${currentText(control)}` },
+    );
     return picked?.value;
   }
   const text = await vscode.window.showInputBox({
@@ -92,7 +106,8 @@ async function askValue(control: Control): Promise<KnobValue | undefined> {
   return text === undefined ? undefined : Number(text);
 }
 
-const isValue = (value: unknown): value is KnobValue => typeof value === "boolean" || typeof value === "number" || typeof value === "string";
+const isValue = (value: unknown): value is KnobValue =>
+  typeof value === "boolean" || typeof value === "number" || typeof value === "string";
 
 function currentText({ values }: Control): string {
   const different = [...new Set(Object.values(values))];

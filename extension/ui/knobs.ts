@@ -25,7 +25,11 @@ export function history(events: readonly RunEvent[]): RunEvent[] {
 }
 
 /** `pending`: what was ordered and is not yet answered, by order key. */
-export function controlsOf(run: RunJson, events: readonly RunEvent[], pending: ReadonlyMap<string, { value: KnobValue; scope: string | null }>): Control[] {
+export function controlsOf(
+  run: RunJson,
+  events: readonly RunEvent[],
+  pending: ReadonlyMap<string, { value: KnobValue; scope: string | null }>,
+): Control[] {
   const names = (group: "matrix" | "auxiliary") => run.parameters.filter((parameter) => parameter.group === group).map(({ name }) => name);
   const control = (knob: Knob, group: KnobGroup, values: Record<string, KnobValue>): Control => ({
     knob,
@@ -38,7 +42,9 @@ export function controlsOf(run: RunJson, events: readonly RunEvent[], pending: R
   const controls = [
     ...matrix.map((knob) => control(knob, "matrix", spread(names("matrix"), run.spec.optimizer[knob.id]!))),
     control(LR_FACTOR, "run", { "": LR_FACTOR.default }),
-    ...run.auxiliaryKnobs.filter((knob) => knob.live).map((knob) => control(knob, "auxiliary", spread(names("auxiliary"), run.spec.auxiliary[knob.id] ?? knob.default))),
+    ...run.auxiliaryKnobs
+      .filter((knob) => knob.live)
+      .map((knob) => control(knob, "auxiliary", spread(names("auxiliary"), run.spec.auxiliary[knob.id] ?? knob.default))),
   ];
   const byKey = new Map(controls.map((each) => [orderKey(each.knob.id, each.group), each]));
   for (const event of history(events)) {
@@ -61,4 +67,5 @@ export function inScope(scope: string, name: string): boolean {
 }
 
 /** on, off, 0.5, kj5. */
-export const valueText = (value: unknown): string => (value === true ? "on" : value === false ? "off" : typeof value === "object" ? "several values" : String(value));
+export const valueText = (value: unknown): string =>
+  value === true ? "on" : value === false ? "off" : typeof value === "object" ? "several values" : String(value);

@@ -28,7 +28,11 @@ export function paceOf(reader: Pick<RunReader, "series">, events: readonly RunEv
   };
 }
 
-function times(reader: Pick<RunReader, "series">, events: readonly RunEvent[], steps: number | null): Pick<Pace, "elapsedSeconds" | "remainingSeconds"> {
+function times(
+  reader: Pick<RunReader, "series">,
+  events: readonly RunEvent[],
+  steps: number | null,
+): Pick<Pace, "elapsedSeconds" | "remainingSeconds"> {
   const loss = reader.series(LOSS_TRAIN);
   const last = (loss?.steps.length ?? 0) - 1;
   if (!loss || last < 0) return { elapsedSeconds: null, remainingSeconds: null };

@@ -81,11 +81,28 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
   /** Alerts, interventions and checkpoints, the latest first. */
   private async details(run: Run): Promise<Element[]> {
     const alerts = run.events.flatMap((event) =>
-      event.type === "alert" ? [{ step: event.step, detail: { label: event.message, description: `step ${formatCount(event.step)}`, icon: event.severity, tooltip: event.message } }] : [],
+      event.type === "alert"
+        ? [
+            {
+              step: event.step,
+              detail: {
+                label: event.message,
+                description: `step ${formatCount(event.step)}`,
+                icon: event.severity,
+                tooltip: event.message,
+              },
+            },
+          ]
+        : [],
     );
     const interventions = markersOf(0, run.events, undefined).map((marker) => ({
       step: marker.step,
-      detail: { label: marker.label, description: `step ${formatCount(marker.step)}`, icon: marker.kind === "set" ? "settings" : "debug-line-by-line", tooltip: `From step ${marker.step}: ${marker.detail}` },
+      detail: {
+        label: marker.label,
+        description: `step ${formatCount(marker.step)}`,
+        icon: marker.kind === "set" ? "settings" : "debug-line-by-line",
+        tooltip: `From step ${marker.step}: ${marker.detail}`,
+      },
     }));
     const checkpoints = (await listCheckpoints(run.folder)).map(({ file, step }) => ({
       step,

@@ -21,7 +21,10 @@ export async function startRun(app: App, argument?: unknown): Promise<string | u
   const choice = chosenBy(argument) ?? (await ask());
   if (!choice) return undefined;
   const file = "runFile" in choice ? choice.runFile : join(choice.folder.uri.fsPath, choice.template.id + RUN_FILE_SUFFIX);
-  const folder = "folder" in choice ? choice.folder : vscode.workspace.getWorkspaceFolder(vscode.Uri.file(file)) ?? vscode.workspace.workspaceFolders?.[0];
+  const folder =
+    "folder" in choice
+      ? choice.folder
+      : (vscode.workspace.getWorkspaceFolder(vscode.Uri.file(file)) ?? vscode.workspace.workspaceFolders?.[0]);
   const runs = runsFolder(folder);
   if (!runs) {
     void vscode.window.showErrorMessage("There is no folder to keep the run in: open one, or set an absolute muonscope.runsFolder.");
@@ -51,7 +54,10 @@ export function refuseUntrusted(): boolean {
 async function begin(app: App, what: Pick<LaunchOptions, "source" | "runsFolder">): Promise<string | undefined> {
   const trainerScript = app.context.asAbsolutePath(join("dist", "trainer.js"));
   try {
-    const { folder, pid } = await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Starting the trainer…" }, () => launch({ ...what, trainerScript }));
+    const { folder, pid } = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: "Starting the trainer…" },
+      () => launch({ ...what, trainerScript }),
+    );
     app.log.info(`Trainer ${pid} runs in ${folder}`);
     const run = app.runs.of(folder);
     app.runs.active = run;
@@ -59,7 +65,9 @@ async function begin(app: App, what: Pick<LaunchOptions, "source" | "runsFolder"
     return folder;
   } catch (error) {
     app.log.error(`The run did not start: ${(error as Error).message}`);
-    void vscode.window.showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output").then((picked) => picked && app.log.show());
+    void vscode.window
+      .showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output")
+      .then((picked) => picked && app.log.show());
     return undefined;
   }
 }
@@ -96,7 +104,11 @@ async function ask(): Promise<Choice | undefined> {
     void vscode.window.showInformationMessage("Open a folder to train on: runs are kept in it.");
     return undefined;
   }
-  const picked = await vscode.window.showQuickPick(items, { title: "Start Training Run", placeHolder: "A run file, or a template", matchOnDescription: true });
+  const picked = await vscode.window.showQuickPick(items, {
+    title: "Start Training Run",
+    placeHolder: "A run file, or a template",
+    matchOnDescription: true,
+  });
   return picked?.choice;
 }
 

@@ -18,7 +18,9 @@ export function registerStatusBar(app: App): vscode.Disposable[] {
     item.tooltip = runTooltip(run);
     item.command = { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] };
     item.backgroundColor = troubled ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
-    item.accessibilityInformation = { label: `${run.name}, ${STATUS[status].text},${done}${loss === null ? "" : `, loss ${formatNumber(loss)}`}` };
+    item.accessibilityInformation = {
+      label: `${run.name}, ${STATUS[status].text},${done}${loss === null ? "" : `, loss ${formatNumber(loss)}`}`,
+    };
     item.show();
   };
   return [

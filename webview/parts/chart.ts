@@ -18,7 +18,8 @@ import {
   type Plugin,
   type ScaleOptionsByType,
 } from "chart.js";
-import { mix, theme } from "./theme";
+import { drawOverlay, FONT_SIZE, type Mark } from "./overlay";
+import { theme } from "./theme";
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, Filler);
 
@@ -46,14 +47,6 @@ export interface Axis {
   ticks?: number[];
 }
 
-export interface Mark {
-  x: number;
-  label: string;
-  color: string;
-  /** A labelled full line; else a short, quiet one. */
-  strong: boolean;
-}
-
 export interface Content {
   lines: Line[];
   x: Axis;
@@ -66,9 +59,6 @@ interface Point {
   y: number;
 }
 
-const FONT_SIZE = 11;
-/** Pixels of plot for each row of labels, so that they never cover it. */
-const HEIGHT_PER_LABEL_ROW = 60;
 /** Decades of a log axis from which its ticks are written as powers of ten. */
 const POWERS_FROM = 4;
 /** Pixels that a drag must cover to mean a zoom and not a click. */
@@ -142,64 +132,12 @@ export class LineChart {
     };
   }
 
-  /** Marks, cursor and the range being dragged, above the lines. */
   private overlay(): Plugin<"line"> {
     return {
       id: "overlay",
-      afterDatasetsDraw: (chart) => {
-        const { ctx, chartArea: area } = chart;
-        const scale = chart.scales["x"]!;
-        const colors = theme();
-        ctx.save();
-        ctx.font = `${FONT_SIZE}px ${colors.font}`;
-        ctx.textBaseline = "middle";
-        const place = (mark: Mark) => Math.round(scale.getPixelForValue(mark.x)) + 0.5;
-        const marks = (this.content?.marks ?? []).filter((mark) => place(mark) >= area.left - 1 && place(mark) <= area.right + 1);
-        for (const mark of marks) {
-          const x = place(mark);
-          ctx.strokeStyle = mark.strong ? mark.color : mix(mark.color, 0.6);
-          ctx.lineWidth = 1;
-          ctx.setLineDash(mark.strong ? [] : [2, 3]);
-          ctx.beginPath();
-          ctx.moveTo(x, area.top);
-          ctx.lineTo(x, area.bottom);
-          ctx.stroke();
-        }
-        const rows = Math.max(1, Math.floor((area.bottom - area.top) / HEIGHT_PER_LABEL_ROW));
-        const rowEnds: number[] = [];
-        for (const mark of marks) {
-          if (!mark.strong) continue;
-          const x = place(mark);
-          // The label stands right of its line, or left where there is no room; below its neighbour when they would meet.
-          const width = ctx.measureText(mark.label).width + 6;
-          const left = x + 2 + width > area.right ? x - 2 - width : x + 2;
-          let row = 0;
-          while (row < rows && (rowEnds[row] ?? -Infinity) > left) row++;
-          // No room: the line alone, and its words where the cursor is near.
-          if (row === rows) continue;
-          rowEnds[row] = left + width + 2;
-          const top = area.top + 2 + row * (FONT_SIZE + 6);
-          ctx.fillStyle = mix(colors.background, 0.85);
-          ctx.fillRect(left, top, width, FONT_SIZE + 4);
-          ctx.fillStyle = mark.color;
-          ctx.fillText(mark.label, left + 3, top + (FONT_SIZE + 4) / 2);
-        }
-        ctx.setLineDash([]);
-        if (this.cursor !== null) {
-          const x = Math.round(scale.getPixelForValue(this.cursor)) + 0.5;
-          if (x >= area.left && x <= area.right + 1) {
-            ctx.strokeStyle = mix(colors.foreground, 0.7);
-            ctx.beginPath();
-            ctx.moveTo(x, area.top);
-            ctx.lineTo(x, area.bottom);
-            ctx.stroke();
-          }
-        }
-        if (this.drag) {
-          ctx.fillStyle = mix(colors.palette[0]!, 0.2);
-          ctx.fillRect(this.drag.from, area.top, this.drag.to - this.drag.from, area.bottom - area.top);
-        }
-        ctx.restore();
+      afterDatasetsDraw: ({ ctx, chartArea, scales }) => {
+        const { cursor, drag } = this;
+        drawOverlay(ctx, chartArea, (x) => scales["x"]!.getPixelForValue(x), { marks: this.content?.marks ?? [], cursor, drag });
       },
     };
   }
@@ -252,7 +190,9 @@ function datasetsOf({ lines, x, y }: Content): ChartDataset<"line", Point[]>[] {
     }
     const common = { label: line.name, borderColor: line.color, backgroundColor: line.color, borderWidth: line.width ?? 1.5 };
     // A value with gaps on both sides would draw no line: it gets a dot.
-    const alone = points.map((point, i) => Number.isFinite(point.y) && !Number.isFinite(points[i - 1]?.y) && !Number.isFinite(points[i + 1]?.y));
+    const alone = points.map(
+      (point, i) => Number.isFinite(point.y) && !Number.isFinite(points[i - 1]?.y) && !Number.isFinite(points[i + 1]?.y),
+    );
     const drawn: ChartDataset<"line", Point[]> = {
       ...common,
       data: points,
@@ -277,13 +217,23 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
   // On a log axis: every decade; in a short one 2 and 5 as well, in a very short one all round numbers.
   const shown = (value: number): boolean => {
     const mantissa = Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(4));
-    return mantissa === 1 || (decades < 3 && (mantissa === 2 || mantissa === 5)) || (decades < 0.7 && Number(mantissa.toPrecision(2)) === mantissa);
+    return (
+      mantissa === 1 ||
+      (decades < 3 && (mantissa === 2 || mantissa === 5)) ||
+      (decades < 0.7 && Number(mantissa.toPrecision(2)) === mantissa)
+    );
   };
   const scale = {
     type: axis.log ? ("logarithmic" as const) : ("linear" as const),
     min: axis.min,
     max: axis.max,
-    title: { display: axis.title !== undefined, text: axis.title ?? "", color: colors.muted, font: { size: FONT_SIZE, family: colors.font }, padding: 2 },
+    title: {
+      display: axis.title !== undefined,
+      text: axis.title ?? "",
+      color: colors.muted,
+      font: { size: FONT_SIZE, family: colors.font },
+      padding: 2,
+    },
     border: { color: colors.border },
     grid: { color: colors.grid, drawTicks: false, display: !horizontal || axis.ticks === undefined },
     ticks: {
@@ -310,7 +260,8 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
 }
 
 /** 10⁵ for 1e5. */
-const power = (value: number): string => `10${[...String(Math.round(Math.log10(value)))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)] ?? "⁻").join("")}`;
+const power = (value: number): string =>
+  `10${[...String(Math.round(Math.log10(value)))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)] ?? "⁻").join("")}`;
 
 /** The smallest axis that holds all finite values, with a little air. */
 export function fit(lines: Iterable<ArrayLike<number>>, log: boolean): { min: number; max: number } {

@@ -21,9 +21,26 @@ export function runChips(runs: readonly ComparedRun[], send: (message: FromCompa
       "span",
       { class: "run-chip" },
       swatch(run.slot),
-      h("button", { class: "text-button", title: `Open the dashboard of ${run.name}`, onclick: () => send({ type: "openRun", run: run.folder }) }, run.name),
-      h("span", { class: "muted" }, `${STATUS_TEXT[run.status].toLowerCase()} · step ${formatCount(run.step)} · loss ${formatNumber(run.validationLoss ?? run.loss)}`),
-      h("button", { class: "icon-button", title: `Leave ${run.name} out`, "aria-label": `Leave ${run.name} out`, onclick: () => send({ type: "removeRun", run: run.folder }) }, icon("close")),
+      h(
+        "button",
+        { class: "text-button", title: `Open the dashboard of ${run.name}`, onclick: () => send({ type: "openRun", run: run.folder }) },
+        run.name,
+      ),
+      h(
+        "span",
+        { class: "muted" },
+        `${STATUS_TEXT[run.status].toLowerCase()} · step ${formatCount(run.step)} · loss ${formatNumber(run.validationLoss ?? run.loss)}`,
+      ),
+      h(
+        "button",
+        {
+          class: "icon-button",
+          title: `Leave ${run.name} out`,
+          "aria-label": `Leave ${run.name} out`,
+          onclick: () => send({ type: "removeRun", run: run.folder }),
+        },
+        icon("close"),
+      ),
     ),
   );
   return [...chips, h("button", { class: "text-button", onclick: () => send({ type: "addRuns" }) }, "Add Runs…")];
@@ -39,7 +56,12 @@ export function differencesTable({ runs, differences }: RunsMessage): HTMLElemen
       "tbody",
       {},
       ...differences.map(({ path, values }) =>
-        h("tr", {}, h("th", { scope: "row" }, path), ...values.map((value, i) => h("td", { class: i > 0 && value === values[0] ? "same" : "" }, value ?? "–"))),
+        h(
+          "tr",
+          {},
+          h("th", { scope: "row" }, path),
+          ...values.map((value, i) => h("td", { class: i > 0 && value === values[0] ? "same" : "" }, value ?? "–")),
+        ),
       ),
     ),
   );
@@ -54,7 +76,11 @@ export class TargetTable {
   private message: TargetMessage | undefined;
 
   constructor(target: number | null, set: (target: number) => void) {
-    this.field = h("vscode-text-field", { size: "6", "aria-label": "Target validation loss", value: target === null ? "" : String(target) }) as unknown as TextField;
+    this.field = h("vscode-text-field", {
+      size: "6",
+      "aria-label": "Target validation loss",
+      value: target === null ? "" : String(target),
+    }) as unknown as TextField;
     const note = h("span", { class: "muted" });
     const commit = () => {
       const value = Number(this.field.value);
@@ -82,11 +108,17 @@ export class TargetTable {
     this.message = message;
     const reached = message.rows.map((row) => (row && "step" in row ? row : undefined));
     const baseline = reached.find((row) => row !== undefined);
-    const ratio = (value: number, base: number | undefined) => (base === undefined || base === 0 || value === base ? "" : ` (${formatNumber(value / base, 3)} ×)`);
+    const ratio = (value: number, base: number | undefined) =>
+      base === undefined || base === 0 || value === base ? "" : ` (${formatNumber(value / base, 3)} ×)`;
     const rows = this.runs.map((run, i) => {
       const row = message.rows[i];
       const found = reached[i];
-      const best = row && "best" in row && row.best !== null ? `not reached; best ${formatNumber(row.best)}` : row === null ? "no validation loss" : "not reached";
+      const best =
+        row && "best" in row && row.best !== null
+          ? `not reached; best ${formatNumber(row.best)}`
+          : row === null
+            ? "no validation loss"
+            : "not reached";
       const cells = found
         ? [
             formatCount(found.step) + ratio(found.step, baseline?.step),

@@ -23,11 +23,32 @@ const paused = ({ run }: StateMessage) => run.status === "paused";
 const live = ({ run }: StateMessage) => run.status === "running" || run.status === "paused" || run.status === "starting";
 
 const BUTTONS: Button[] = [
-  { command: "muonscope.pauseRun", order: "pause", icon: "pause", label: "Pause", title: "Pause before the next step", when: (state) => live(state) && !paused(state) },
+  {
+    command: "muonscope.pauseRun",
+    order: "pause",
+    icon: "pause",
+    label: "Pause",
+    title: "Pause before the next step",
+    when: (state) => live(state) && !paused(state),
+  },
   { command: "muonscope.resumeRun", order: "resume", icon: "play", label: "Resume", title: "Go on with the paused run", when: paused },
   { command: "muonscope.singleStep", order: "step", icon: "step", label: "Step", title: "One step, then pause", when: live },
-  { command: "muonscope.checkpointNow", order: "checkpoint", icon: "save", label: "Checkpoint", title: "Write a checkpoint at the next step boundary", when: live },
-  { command: "muonscope.measureNow", order: "measure", icon: "measure", label: "Measure", title: "Measure every matrix at the next step", when: live },
+  {
+    command: "muonscope.checkpointNow",
+    order: "checkpoint",
+    icon: "save",
+    label: "Checkpoint",
+    title: "Write a checkpoint at the next step boundary",
+    when: live,
+  },
+  {
+    command: "muonscope.measureNow",
+    order: "measure",
+    icon: "measure",
+    label: "Measure",
+    title: "Measure every matrix at the next step",
+    when: live,
+  },
   { command: "muonscope.stopRun", order: "stop", icon: "stop", label: "Stop", title: "Write a checkpoint and end the trainer", when: live },
 ];
 
@@ -80,7 +101,8 @@ export class Controls {
     const matrices = [...new Set(state.controls.filter(({ group }) => group === "matrix").flatMap(({ values }) => Object.keys(values)))];
     this.scopePicker.show(scopes(matrices.length > 0 ? matrices : tensors), this.scope);
     const rank = ({ knob }: Control) => (FOREMOST.includes(knob.id) ? FOREMOST.indexOf(knob.id) : FOREMOST.length);
-    for (const control of [...state.controls].sort((a, b) => rank(a) - rank(b))) this.field(control).show(control, this.scope, state.can.control);
+    for (const control of [...state.controls].sort((a, b) => rank(a) - rank(b)))
+      this.field(control).show(control, this.scope, state.can.control);
     const none = state.controls.length === 0;
     this.knobs.hidden = this.moreButton.hidden = none;
     this.more.hidden = none || this.moreButton.getAttribute("aria-expanded") === "false";
@@ -93,7 +115,13 @@ export class Controls {
     let field = this.fields.get(key);
     if (!field) {
       field = new KnobField(control, (value) =>
-        this.send({ type: "setKnob", knob: control.knob.id, group: control.group, value, scope: control.group === "matrix" && this.scope !== EVERYTHING ? this.scope : null }),
+        this.send({
+          type: "setKnob",
+          knob: control.knob.id,
+          group: control.group,
+          value,
+          scope: control.group === "matrix" && this.scope !== EVERYTHING ? this.scope : null,
+        }),
       );
       this.fields.set(key, field);
       (control.group !== "auxiliary" && FOREMOST.includes(control.knob.id) ? this.knobs : this.more).append(field.element);
@@ -104,7 +132,12 @@ export class Controls {
   private button(button: Button): { button: Button; element: HTMLElement & { disabled: boolean } } {
     const element = h(
       "vscode-button",
-      { appearance: "secondary", title: button.title, "data-command": button.command, onclick: () => this.send({ type: "command", command: button.command }) },
+      {
+        appearance: "secondary",
+        title: button.title,
+        "data-command": button.command,
+        onclick: () => this.send({ type: "command", command: button.command }),
+      },
       icon(button.icon),
       button.label,
     ) as HTMLElement & { disabled: boolean };
@@ -128,11 +161,17 @@ class KnobField {
   /** In force in the scope; undefined: different values. */
   private value: KnobValue | undefined;
 
-  constructor(control: Control, private readonly change: (value: KnobValue) => void) {
+  constructor(
+    control: Control,
+    private readonly change: (value: KnobValue) => void,
+  ) {
     const { knob } = control;
     this.label = TITLES[knob.id] ?? (control.group === "auxiliary" ? `${knob.id} (embedding, head)` : knob.id);
     this.input = this.make(knob);
-    this.element = knob.type === "boolean" ? h("div", { class: "field" }, this.input, this.note) : h("label", { class: "field" }, this.label, this.input, this.note);
+    this.element =
+      knob.type === "boolean"
+        ? h("div", { class: "field" }, this.input, this.note)
+        : h("label", { class: "field" }, this.label, this.input, this.note);
     this.element.title = knob.meaning;
     this.element.dataset["knob"] = knob.id;
   }
@@ -167,7 +206,11 @@ class KnobField {
       return box;
     }
     if (knob.type === "enum") {
-      const dropdown = h("vscode-dropdown", { "aria-label": this.label }, ...knob.choices!.map((choice) => h("vscode-option", { value: choice }, choice))) as unknown as Dropdown;
+      const dropdown = h(
+        "vscode-dropdown",
+        { "aria-label": this.label },
+        ...knob.choices!.map((choice) => h("vscode-option", { value: choice }, choice)),
+      ) as unknown as Dropdown;
       dropdown.addEventListener("change", () => this.change(dropdown.value));
       return dropdown;
     }
@@ -202,5 +245,8 @@ function scopes(tensors: readonly string[]): { value: string; label: string }[] 
   const places = tensors.map(placeOf).filter(({ block }) => block !== "");
   const kinds = [...new Set(places.map(({ kind }) => kind))].map((kind) => `*.${kind}`);
   const blocks = [...new Set(places.map(({ block }) => block))].map((block) => `${block}.*`);
-  return [{ value: EVERYTHING, label: "all matrices" }, ...[...kinds, ...blocks, ...tensors].map((scope) => ({ value: scope, label: scope }))];
+  return [
+    { value: EVERYTHING, label: "all matrices" },
+    ...[...kinds, ...blocks, ...tensors].map((scope) => ({ value: scope, label: scope })),
+  ];
 }

@@ -6,7 +6,11 @@ type Child = Node | string;
 type Attributes = Record<string, string | boolean | ((event: Event) => void)>;
 
 /** `on…` attributes are listeners, `true` an empty attribute, `false` none. */
-export function h<Tag extends keyof HTMLElementTagNameMap>(tag: Tag, attributes?: Attributes, ...children: Child[]): HTMLElementTagNameMap[Tag];
+export function h<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes?: Attributes,
+  ...children: Child[]
+): HTMLElementTagNameMap[Tag];
 export function h(tag: string, attributes?: Attributes, ...children: Child[]): HTMLElement;
 export function h(tag: string, attributes: Attributes = {}, ...children: Child[]): HTMLElement {
   const element = document.createElement(tag);
@@ -55,7 +59,10 @@ export class Picker {
   private readonly dropdown: Dropdown;
   private shown = "";
 
-  constructor(label: string, private readonly onPick: (value: string) => void) {
+  constructor(
+    label: string,
+    private readonly onPick: (value: string) => void,
+  ) {
     this.dropdown = h("vscode-dropdown", {
       "aria-label": label,
       title: label,
@@ -87,7 +94,9 @@ export function segmented(label: string, choices: readonly Choice[], value: stri
     }
   };
   for (const choice of choices) {
-    group.append(h("button", { role: "radio", value: choice.value, onclick: () => (pick(choice.value, false), onPick(choice.value)) }, choice.label));
+    group.append(
+      h("button", { role: "radio", value: choice.value, onclick: () => (pick(choice.value, false), onPick(choice.value)) }, choice.label),
+    );
   }
   group.addEventListener("keydown", (event) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;

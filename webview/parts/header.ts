@@ -15,7 +15,8 @@ export const STATUS_TEXT: Record<RunStatus, string> = {
   unknown: "Log only",
 };
 
-export const statusBadge = (run: RunSummary): HTMLElement => h("span", { class: `status ${run.status}` }, h("i", { "aria-hidden": "true" }), STATUS_TEXT[run.status]);
+export const statusBadge = (run: RunSummary): HTMLElement =>
+  h("span", { class: `status ${run.status}` }, h("i", { "aria-hidden": "true" }), STATUS_TEXT[run.status]);
 
 export class Header {
   readonly element = h("header", { class: "run-header" });
@@ -50,7 +51,9 @@ export class Header {
       ["Left", formatDuration(state.remainingSeconds), "At the pace of the last steps"],
       ["Diagnostics", formatPercent(state.overhead), "What measuring costs, of the rest of the step time"],
     ];
-    this.numbers.replaceChildren(...entries.map(([name, value, meaning]) => h("div", { title: meaning }, h("dt", {}, name), h("dd", {}, value))));
+    this.numbers.replaceChildren(
+      ...entries.map(([name, value, meaning]) => h("div", { title: meaning }, h("dt", {}, name), h("dd", {}, value))),
+    );
   }
 }
 
@@ -65,16 +68,38 @@ export class Banner {
     if (key === this.shown) return;
     this.shown = key;
     const banners: HTMLElement[] = [];
-    const action = (command: "muonscope.resumeRun" | "muonscope.openTrainerLog" | "muonscope.revealRunFolder", label: string, primary: boolean) =>
-      h("vscode-button", { ...(primary ? {} : { appearance: "secondary" }), "data-command": command, onclick: () => this.send({ type: "command", command }) }, label);
+    const action = (
+      command: "muonscope.resumeRun" | "muonscope.openTrainerLog" | "muonscope.revealRunFolder",
+      label: string,
+      primary: boolean,
+    ) =>
+      h(
+        "vscode-button",
+        {
+          ...(primary ? {} : { appearance: "secondary" }),
+          "data-command": command,
+          onclick: () => this.send({ type: "command", command }),
+        },
+        label,
+      );
     if (run.status === "failed" || run.status === "crashed" || run.status === "stopped") {
       banners.push(
         h(
           "div",
           { class: run.status === "stopped" ? "banner" : "banner error" },
-          h("div", { class: "banner-text" }, h("b", {}, `${STATUS_TEXT[run.status]} at step ${formatCount(run.step)}.`), ` ${run.reason ?? ""}`),
+          h(
+            "div",
+            { class: "banner-text" },
+            h("b", {}, `${STATUS_TEXT[run.status]} at step ${formatCount(run.step)}.`),
+            ` ${run.reason ?? ""}`,
+          ),
           ...(log ? [h("pre", { tabindex: "0", "aria-label": "Last lines of the trainer's log" }, log)] : []),
-          h("div", { class: "banner-actions" }, ...(can.resume ? [action("muonscope.resumeRun", "Resume from Checkpoint", true)] : []), action("muonscope.openTrainerLog", "Open Trainer Log", false)),
+          h(
+            "div",
+            { class: "banner-actions" },
+            ...(can.resume ? [action("muonscope.resumeRun", "Resume from Checkpoint", true)] : []),
+            action("muonscope.openTrainerLog", "Open Trainer Log", false),
+          ),
         ),
       );
     }
@@ -85,7 +110,12 @@ export class Banner {
         h(
           "div",
           { class: `banner ${worst}` },
-          h("div", { class: "banner-text" }, ...last.map((alert) => h("div", {}, h("b", {}, `Step ${formatCount(alert.step)}: `), alert.message)), ...(alerts.length > 3 ? [h("div", { class: "muted" }, `and ${alerts.length - 3} earlier`)] : [])),
+          h(
+            "div",
+            { class: "banner-text" },
+            ...last.map((alert) => h("div", {}, h("b", {}, `Step ${formatCount(alert.step)}: `), alert.message)),
+            ...(alerts.length > 3 ? [h("div", { class: "muted" }, `and ${alerts.length - 3} earlier`)] : []),
+          ),
         ),
       );
     }

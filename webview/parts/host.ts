@@ -17,7 +17,9 @@ export class Host<In, Out, View extends object> {
     if (source) this.api.setState({ ...(this.api.getState() as object | undefined), source: JSON.parse(source) as unknown });
     window.addEventListener("message", (event: MessageEvent<In>) => receive(event.data));
     const report = (message: string) => this.api.postMessage({ type: "pageError", message });
-    window.addEventListener("error", (event) => report(event.error instanceof Error ? event.error.stack ?? event.message : event.message));
+    window.addEventListener("error", (event) =>
+      report(event.error instanceof Error ? (event.error.stack ?? event.message) : event.message),
+    );
     window.addEventListener("unhandledrejection", (event) => report(String(event.reason)));
   }
 

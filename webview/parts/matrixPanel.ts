@@ -54,14 +54,24 @@ export class MatrixPanel {
       if (!channel.taps.includes(this.view.tap)) this.view.tap = channel.taps.find((tap) => tap === "update") ?? channel.taps[0]!;
     }
     if (this.view.hidden.length === 0 && catalog.tensors.length > MANY_LINES) this.view.hidden = this.matrices.kinds.slice(1);
-    this.channelPicker.show(scalars.map(({ id, title }) => ({ value: id, label: title })), this.view.channel);
-    this.tapPicker.show((channel?.taps ?? []).map((tap) => ({ value: tap, label: tap })), this.view.tap);
-    this.series.panel.setTitle(channel?.title ?? "Per matrix", channel ? `${channel.meaning}${channel.unit ? ` Unit: ${channel.unit}.` : ""}` : "");
+    this.channelPicker.show(
+      scalars.map(({ id, title }) => ({ value: id, label: title })),
+      this.view.channel,
+    );
+    this.tapPicker.show(
+      (channel?.taps ?? []).map((tap) => ({ value: tap, label: tap })),
+      this.view.tap,
+    );
+    this.series.panel.setTitle(
+      channel?.title ?? "Per matrix",
+      channel ? `${channel.meaning}${channel.unit ? ` Unit: ${channel.unit}.` : ""}` : "",
+    );
   }
 
   requests(): { series: SeriesRequest[]; profiles: ProfileRequest[] } {
     const { panel } = this.series;
-    const profiles = panel.visible && this.view.channel ? [{ panel: panel.id, channel: this.view.channel, tap: this.view.tap, step: null }] : [];
+    const profiles =
+      panel.visible && this.view.channel ? [{ panel: panel.id, channel: this.view.channel, tap: this.view.tap, step: null }] : [];
     return { series: this.series.requests(), profiles };
   }
 
@@ -115,20 +125,31 @@ export class MatrixPanel {
       const tensor = this.matrices.at(block, kind);
       if (tensor === undefined) return h("td");
       const drawn = this.series.valueOf(matrixTag(this.view.channel, this.view.tap, tensor));
-      const value = this.scene.cursor === null ? latest.get(tensor) ?? drawn : drawn;
+      const value = this.scene.cursor === null ? (latest.get(tensor) ?? drawn) : drawn;
       const swatch = h("i", { class: this.view.hidden.includes(kind) ? "swatch off" : "swatch" });
       swatch.style.color = this.matrices.color(tensor);
       const text = value === undefined || Number.isNaN(value) ? "–" : formatNumber(value, 3);
       return h(
         "td",
         {},
-        h("button", { class: "cell", "aria-pressed": String(tensor === selected), title: `${tensor}: ${text}`, onclick: () => this.select(tensor) }, swatch, text),
+        h(
+          "button",
+          { class: "cell", "aria-pressed": String(tensor === selected), title: `${tensor}: ${text}`, onclick: () => this.select(tensor) },
+          swatch,
+          text,
+        ),
       );
     };
     const column = (kind: string) => {
       const on = !this.view.hidden.includes(kind);
-      const button = h("button", { class: "kind", "aria-pressed": String(on), title: `${on ? "Hide" : "Show"} ${kind}`, onclick: () => this.toggle(kind) }, kind);
-      button.style.borderColor = on ? blend(theme().palette[kinds.indexOf(kind) % theme().palette.length]!, theme().foreground, 0) : "transparent";
+      const button = h(
+        "button",
+        { class: "kind", "aria-pressed": String(on), title: `${on ? "Hide" : "Show"} ${kind}`, onclick: () => this.toggle(kind) },
+        kind,
+      );
+      button.style.borderColor = on
+        ? blend(theme().palette[kinds.indexOf(kind) % theme().palette.length]!, theme().foreground, 0)
+        : "transparent";
       return h("th", { scope: "col" }, button);
     };
     const focused = this.table.contains(document.activeElement) ? (document.activeElement as HTMLElement).title : "";

@@ -33,7 +33,17 @@ export class Panel {
     private readonly table: () => Table,
     onVisible: () => void,
   ) {
-    this.tableButton = h("button", { class: "icon-button", title: "Show as Table", "aria-label": `${title}: show as table`, "aria-pressed": "false", onclick: () => this.toggleTable() }, icon("table"));
+    this.tableButton = h(
+      "button",
+      {
+        class: "icon-button",
+        title: "Show as Table",
+        "aria-label": `${title}: show as table`,
+        "aria-pressed": "false",
+        onclick: () => this.toggleTable(),
+      },
+      icon("table"),
+    );
     this.heading = h("h2", {}, title);
     this.element = h(
       "section",
@@ -76,7 +86,11 @@ export class Panel {
         "table",
         {},
         h("thead", {}, h("tr", {}, ...head.map((text) => h("th", { scope: "col" }, text)))),
-        h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map((text, i) => (i === 0 ? h("th", { scope: "row" }, text) : h("td", {}, text)))))),
+        h(
+          "tbody",
+          {},
+          ...rows.map((row) => h("tr", {}, ...row.map((text, i) => (i === 0 ? h("th", { scope: "row" }, text) : h("td", {}, text))))),
+        ),
       ),
     );
   }

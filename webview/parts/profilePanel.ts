@@ -30,7 +30,10 @@ export class ProfilePanel {
     private readonly select: (tensor: string) => void,
   ) {
     this.panel = new Panel("profile", "By layer", () => this.table(), scene.listener.rewatch);
-    this.chart = new LineChart(() => undefined, () => undefined);
+    this.chart = new LineChart(
+      () => undefined,
+      () => undefined,
+    );
     this.plot.append(this.chart.element);
     this.panel.body.append(this.plot);
     this.kindPicker = new Picker("Kind of matrix", (kind) => {
@@ -47,7 +50,10 @@ export class ProfilePanel {
     const channel = catalog.channels.find(({ id }) => id === this.view.channel);
     this.panel.setTitle(`${channel?.title ?? "Scalar"} by layer`, channel?.meaning ?? "");
     const { kinds } = new MatrixTable(catalog.tensors);
-    this.kindPicker.show(kinds.map((kind) => ({ value: kind, label: kind })), placeOf(this.selected()).kind);
+    this.kindPicker.show(
+      kinds.map((kind) => ({ value: kind, label: kind })),
+      placeOf(this.selected()).kind,
+    );
   }
 
   requests(): ProfileRequest[] {
@@ -78,8 +84,21 @@ export class ProfilePanel {
     const log = this.catalog.channels.find(({ id }) => id === this.view.channel)?.logarithmic ?? false;
     this.chart.draw({
       lines,
-      x: { log: false, min: -0.3, max: tensors.length - 0.7, ticks: tensors.map((_, i) => i), format: (i) => placeOf(tensors[i] ?? "").block || (tensors[i] ?? "") },
-      y: { log, ...fit(lines.map(({ y }) => y), log), format: formatTick },
+      x: {
+        log: false,
+        min: -0.3,
+        max: tensors.length - 0.7,
+        ticks: tensors.map((_, i) => i),
+        format: (i) => placeOf(tensors[i] ?? "").block || (tensors[i] ?? ""),
+      },
+      y: {
+        log,
+        ...fit(
+          lines.map(({ y }) => y),
+          log,
+        ),
+        format: formatTick,
+      },
       marks: [],
     });
     this.panel.refreshTable();
@@ -102,7 +121,10 @@ export class ProfilePanel {
     const columns = this.scene.runs.map((_, run) => this.valuesOf(run, tensors));
     return {
       head: ["Matrix", ...this.scene.runs.map(({ name }) => name)],
-      rows: tensors.map((tensor, i) => [tensor, ...columns.map((values) => (values && !Number.isNaN(values[i]) ? formatNumber(values[i]) : "–"))]),
+      rows: tensors.map((tensor, i) => [
+        tensor,
+        ...columns.map((values) => (values && !Number.isNaN(values[i]) ? formatNumber(values[i]) : "–")),
+      ]),
     };
   }
 }

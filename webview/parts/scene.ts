@@ -1,6 +1,6 @@
 /** What the charts of a page share: the axis and its visible part, the cursor, the marks, smoothing, and who the runs are. */
 import type { Marker } from "../../extension/protocol/panels";
-import type { Mark } from "./chart";
+import type { Mark } from "./overlay";
 import { slotStyle, theme } from "./theme";
 
 export interface SceneRun {
@@ -29,7 +29,6 @@ export class Scene {
     readonly comparing: boolean,
     readonly listener: { redraw(): void; moved(): void; rewatch(): void },
   ) {}
-
 
   get bounds(): { min: number; max: number } {
     if (this.range) return { min: this.range.from, max: this.range.to };

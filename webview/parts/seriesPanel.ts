@@ -53,7 +53,14 @@ export class SeriesPanel {
     if (!this.panel.visible) return [];
     const { axis, range, smoothing } = this.scene;
     const width = Math.ceil(this.chart.width / WIDTH_STEP) * WIDTH_STEP;
-    return this.plan().lines.map(({ tag, smooth }) => ({ panel: this.panel.id, tag, axis, range, width, smoothing: smooth ? smoothing : 0 }));
+    return this.plan().lines.map(({ tag, smooth }) => ({
+      panel: this.panel.id,
+      tag,
+      axis,
+      range,
+      width,
+      smoothing: smooth ? smoothing : 0,
+    }));
   }
 
   /** True when there was something for this panel. */
@@ -88,7 +95,14 @@ export class SeriesPanel {
     this.chart.draw({
       lines,
       x: { log: logX, ...bounds, format: (value) => (axis === "step" ? formatCount(value) : formatDuration(value)) },
-      y: { log: plan.logY, ...fit(lines.map((line) => line.y), plan.logY), format: plan.format ?? formatTick },
+      y: {
+        log: plan.logY,
+        ...fit(
+          lines.map((line) => line.y),
+          plan.logY,
+        ),
+        format: plan.format ?? formatTick,
+      },
       marks: this.scene.marks(),
     });
     this.moved();
@@ -111,7 +125,8 @@ export class SeriesPanel {
       return h("span", { class: "reading" }, swatch, `${drawn.name(run)} `, h("b", {}, this.valueText(data, plan.format ?? formatNumber)));
     });
     const { cursor, axis } = this.scene;
-    const at = cursor === null ? [] : [h("span", { class: "reading at" }, axis === "step" ? `step ${formatCount(cursor)}` : formatDuration(cursor))];
+    const at =
+      cursor === null ? [] : [h("span", { class: "reading at" }, axis === "step" ? `step ${formatCount(cursor)}` : formatDuration(cursor))];
     this.panel.readings.replaceChildren(...at, ...parts, ...this.markReadings());
   }
 
@@ -168,10 +183,12 @@ export class SeriesPanel {
     const columns = shown.map(({ data }) => new Map(Array.from(data.x, (x, i) => [x, data.y[i]!])));
     return {
       head: [this.scene.axis === "step" ? "Step" : "Time", ...shown.map(({ drawn, run }) => drawn.name(run))],
-      rows: steps.reverse().map((x) => [
-        this.scene.axis === "step" ? formatCount(x) : formatDuration(x),
-        ...columns.map((column) => (column.has(x) ? formatNumber(column.get(x)) : "")),
-      ]),
+      rows: steps
+        .reverse()
+        .map((x) => [
+          this.scene.axis === "step" ? formatCount(x) : formatDuration(x),
+          ...columns.map((column) => (column.has(x) ? formatNumber(column.get(x)) : "")),
+        ]),
     };
   }
 
@@ -183,7 +200,7 @@ export class SeriesPanel {
       else this.scene.zoom(null);
     } else if (direction !== 0 && steps.length > 0) {
       const cursor = this.scene.cursor ?? Infinity;
-      const next = direction > 0 ? steps.find((x) => x > cursor) ?? steps.at(-1)! : steps.findLast((x) => x < cursor) ?? steps[0]!;
+      const next = direction > 0 ? (steps.find((x) => x > cursor) ?? steps.at(-1)!) : (steps.findLast((x) => x < cursor) ?? steps[0]!);
       this.scene.point(next);
       announce(this.panel.readings.textContent ?? "");
     } else if (event.key === "Home" || event.key === "End") {

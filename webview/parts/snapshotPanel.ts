@@ -9,6 +9,7 @@ import { fit, LineChart, type Axis, type Line } from "./chart";
 import { h, Picker, segmented } from "./dom";
 import { Panel, type Table } from "./panel";
 import type { Scene } from "./scene";
+import { beforeAndAfter, inWords, numbersTable, outline, range, type Shown } from "./snapshotShapes";
 import { StepSlider } from "./stepSlider";
 import { mix, slotStyle, theme } from "./theme";
 
@@ -19,14 +20,6 @@ export interface SnapshotView {
   /** Null: the latest. */
   step: number | null;
   layout: "overlay" | "beside";
-}
-
-interface Shown {
-  key: string;
-  name: string;
-  color: string;
-  dash: number[];
-  data: SnapshotData;
 }
 
 export class SnapshotPanel {
@@ -55,8 +48,14 @@ export class SnapshotPanel {
     this.panel = new Panel(id, "Neuron norms", () => this.table(), scene.listener.rewatch);
     this.channelPicker = new Picker("Quantity", (channel) => this.change({ channel, taps: [] }));
     this.tensorPicker = new Picker("Matrix", select);
-    this.layout = segmented("Layout", [{ value: "overlay", label: "Overlay" }, { value: "beside", label: "Side by Side" }], view.layout, (value) =>
-      this.change({ layout: value as SnapshotView["layout"] }),
+    this.layout = segmented(
+      "Layout",
+      [
+        { value: "overlay", label: "Overlay" },
+        { value: "beside", label: "Side by Side" },
+      ],
+      view.layout,
+      (value) => this.change({ layout: value as SnapshotView["layout"] }),
     );
     this.panel.tools.append(this.taps, this.layout, this.channelPicker.element, this.tensorPicker.element);
     this.panel.body.append(this.charts, this.numbers);
@@ -69,7 +68,8 @@ export class SnapshotPanel {
   show(catalog: Catalog): void {
     this.catalog = catalog;
     const channels = catalog.channels.filter(({ shape }) => shape !== "scalar");
-    const channel = channels.find(({ id }) => id === this.view.channel) ?? channels.find(({ shape }) => shape === "histogram") ?? channels[0];
+    const channel =
+      channels.find(({ id }) => id === this.view.channel) ?? channels.find(({ shape }) => shape === "histogram") ?? channels[0];
     if (channel) {
       this.view.channel = channel.id;
       const kept = this.view.taps.filter((tap) => channel.taps.includes(tap));
@@ -78,7 +78,10 @@ export class SnapshotPanel {
     this.panel.setTitle(channel?.title ?? "Distribution", channel?.meaning ?? "");
     this.layout.hidden = this.scene.comparing;
     this.channelPicker.show(channels.length > 1 ? channels.map(({ id, title }) => ({ value: id, label: title })) : [], this.view.channel);
-    this.tensorPicker.show(catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })), this.selected());
+    this.tensorPicker.show(
+      catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })),
+      this.selected(),
+    );
     this.showTaps(channel?.taps ?? []);
   }
 
@@ -116,7 +119,9 @@ export class SnapshotPanel {
     const axes = this.axes(shown);
     for (const [key, group] of wanted) this.plot(key, group, axes, beside);
     this.numbers.replaceChildren(...(shown.length > 0 ? [numbersTable(shown)] : []));
-    this.panel.readings.replaceChildren(...(shown.some(({ data }) => data.value) ? [] : [h("span", { class: "reading" }, "Not measured yet at this matrix.")]));
+    this.panel.readings.replaceChildren(
+      ...(shown.some(({ data }) => data.value) ? [] : [h("span", { class: "reading" }, "Not measured yet at this matrix.")]),
+    );
     this.slider?.show(this.steps(), this.view.step, this.scene.markers);
     this.panel.refreshTable();
   }
@@ -160,7 +165,12 @@ export class SnapshotPanel {
         const swatch = h("i", { class: on && !this.scene.comparing ? "swatch" : "swatch off" });
         if (on) swatch.style.color = slotStyle(theme(), this.tapSlot(tap)).color;
         const title = this.scene.comparing ? `At tap ${tap}` : `${on ? "Hide" : "Show"} tap ${tap}`;
-        return h("button", { class: "chip", "aria-pressed": String(on), title, onclick: () => this.toggleTap(tap, taps) }, ...(this.scene.comparing ? [] : [swatch]), tap);
+        return h(
+          "button",
+          { class: "chip", "aria-pressed": String(on), title, onclick: () => this.toggleTap(tap, taps) },
+          ...(this.scene.comparing ? [] : [swatch]),
+          tap,
+        );
       }),
     );
   }
@@ -178,7 +188,18 @@ export class SnapshotPanel {
     const x = { log: false, ...range(outlines.map((line) => line.x)), title: channel?.unit || "", format: formatTick };
     if (channel?.shape === "vector") {
       const log = channel.logarithmic;
-      return { x: { ...x, title: "index" }, y: { log, ...fit(outlines.map((line) => line.y), log), title: channel.unit, format: formatTick } };
+      return {
+        x: { ...x, title: "index" },
+        y: {
+          log,
+          ...fit(
+            outlines.map((line) => line.y),
+            log,
+          ),
+          title: channel.unit,
+          format: formatTick,
+        },
+      };
     }
     const { max } = range(outlines.map((line) => line.y));
     return { x, y: { log: false, min: 0, max: max * 1.08 || 1, title: "share", format: (value) => `${formatTick(value * 100)} %` } };
@@ -187,7 +208,10 @@ export class SnapshotPanel {
   private plot(key: string, group: Shown[], axes: { x: Axis; y: Axis }, titled: boolean): void {
     let plot = this.plots.get(key);
     if (!plot) {
-      const chart = new LineChart(() => undefined, () => undefined);
+      const chart = new LineChart(
+        () => undefined,
+        () => undefined,
+      );
       const host = h("figure", {}, h("figcaption", {}), h("div", { class: "plot", role: "img", tabindex: "0" }, chart.element));
       plot = { chart, host };
       this.plots.set(key, plot);
@@ -197,9 +221,17 @@ export class SnapshotPanel {
     const caption = plot.host.querySelector("figcaption")!;
     caption.hidden = !titled;
     caption.textContent = `${first.name} · ${first.data.value ? `step ${formatCount(first.data.value.step)}` : "not measured"}`;
-    const lines = group.map(({ name, color, dash, data }): Line => ({ name, color, dash, ...outline(data), ...(data.value?.shape === "histogram" && { fill: mix(color, 0.28) }) }));
+    const lines = group.map(({ name, color, dash, data }): Line => ({
+      name,
+      color,
+      dash,
+      ...outline(data),
+      ...(data.value?.shape === "histogram" && { fill: mix(color, 0.28) }),
+    }));
     plot.chart.draw({ lines, ...axes, marks: [] });
-    plot.host.querySelector("[role=img]")!.setAttribute("aria-label", group.map((each) => `${each.name}: ${inWords(each.data)}`).join("; "));
+    plot.host
+      .querySelector("[role=img]")!
+      .setAttribute("aria-label", group.map((each) => `${each.name}: ${inWords(each.data)}`).join("; "));
   }
 
   private table(): Table {
@@ -209,7 +241,10 @@ export class SnapshotPanel {
     if (first.shape === "vector") {
       return {
         head: ["Index", ...shown.map(({ name }) => name)],
-        rows: Array.from(first.values, (_, i) => [String(i), ...shown.map(({ data }) => (data.value?.shape === "vector" ? formatNumber(data.value.values[i]) : ""))]),
+        rows: Array.from(first.values, (_, i) => [
+          String(i),
+          ...shown.map(({ data }) => (data.value?.shape === "vector" ? formatNumber(data.value.values[i]) : "")),
+        ]),
       };
     }
     return {
@@ -221,56 +256,4 @@ export class SnapshotPanel {
       ]),
     };
   }
-}
-
-/** What goes into a normalisation and what is applied after it; else the first and the last tap there are. */
-function beforeAndAfter(taps: string[]): string[] {
-  const before = taps.includes("orthogonalized") ? "orthogonalized" : taps[0];
-  const after = ["normalized", "update"].find((tap) => taps.includes(tap)) ?? taps.at(-1);
-  return [...new Set([before, after].filter((tap) => tap !== undefined))];
-}
-
-function range(lists: ArrayLike<number>[]): { min: number; max: number } {
-  let [min, max] = [Infinity, -Infinity];
-  for (const list of lists) {
-    for (let i = 0; i < list.length; i++) {
-      min = Math.min(min, list[i]!);
-      max = Math.max(max, list[i]!);
-    }
-  }
-  return min < max ? { min, max } : { min: 0, max: 1 };
-}
-
-/** A histogram as a staircase of shares (an infinite outer bin is drawn as wide as its neighbour), a vector as it is. */
-function outline({ value }: SnapshotData): { x: number[]; y: number[] } {
-  if (!value) return { x: [], y: [] };
-  if (value.shape === "vector") return { x: Array.from(value.values, (_, i) => i), y: [...value.values] };
-  const x = [...value.edges];
-  const last = x.length - 1;
-  if (!Number.isFinite(x[0])) x[0] = 2 * x[1]! - x[2]!;
-  if (!Number.isFinite(x[last])) x[last] = 2 * x[last - 1]! - x[last - 2]!;
-  const shares = Array.from(value.counts, (count) => count / (value.count || 1));
-  return { x: [x[0]!, ...x], y: [0, ...shares, 0] };
-}
-
-function inWords({ value, readings }: SnapshotData): string {
-  if (!value) return "not measured";
-  const numbers = Object.entries(readings).map(([name, number]) => `${name} ${formatNumber(number, 3)}`);
-  return `step ${value.step}${numbers.length > 0 ? `, ${numbers.join(", ")}` : ""}`;
-}
-
-/** One row a tap or run, one column a number. */
-function numbersTable(shown: Shown[]): HTMLElement {
-  const names = [...new Set(shown.flatMap(({ data }) => Object.keys(data.readings)))];
-  // As statistics are written: CV, max/min, p50.
-  const title = (name: string) => (/^[a-z]{2,3}$/.test(name) ? name.toUpperCase() : name.replaceAll("_", "/"));
-  const head = ["step", "n", ...names.map(title)].map((name) => h("th", { scope: "col" }, name));
-  const rows = shown.map(({ name, color, data: { value, readings } }) => {
-    const swatch = h("i", { class: "swatch" });
-    swatch.style.color = color;
-    const count = value?.shape === "histogram" ? value.count : value?.values.length;
-    const numbers = [value && formatCount(value.step), count !== undefined && formatCount(count), ...names.map((key) => formatNumber(readings[key], 3))];
-    return h("tr", {}, h("th", { scope: "row" }, swatch, name), ...numbers.map((text) => h("td", {}, text || "–")));
-  });
-  return h("table", {}, h("thead", {}, h("tr", {}, h("th"), ...head)), h("tbody", {}, ...rows));
 }

@@ -24,12 +24,25 @@ export class StepSlider {
       },
     });
     this.latest = h("button", { class: "text-button", title: meaningOfLatest, onclick: () => pick(null) }, "Latest");
-    this.element = h("div", { class: "slider" }, h("span", { class: "slider-label" }, label), h("div", { class: "slider-track" }, this.input, this.ticks), this.text, this.latest);
+    this.element = h(
+      "div",
+      { class: "slider" },
+      h("span", { class: "slider-label" }, label),
+      h("div", { class: "slider-track" }, this.input, this.ticks),
+      this.text,
+      this.latest,
+    );
   }
 
   show(steps: number[], chosen: number | null, markers: readonly Marker[]): void {
     this.steps = steps;
-    const at = chosen === null ? steps.length - 1 : Math.max(0, steps.findLastIndex((step) => step <= chosen));
+    const at =
+      chosen === null
+        ? steps.length - 1
+        : Math.max(
+            0,
+            steps.findLastIndex((step) => step <= chosen),
+          );
     this.input.max = String(Math.max(0, steps.length - 1));
     this.input.value = String(at);
     this.input.disabled = steps.length < 2;

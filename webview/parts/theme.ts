@@ -21,7 +21,8 @@ function read(): Theme {
   const style = getComputedStyle(document.body);
   const color = (name: string, fallback: string) => style.getPropertyValue(name).trim() || fallback;
   const foreground = color("--vscode-foreground", style.color);
-  const highContrast = document.body.classList.contains("vscode-high-contrast") || document.body.classList.contains("vscode-high-contrast-light");
+  const highContrast =
+    document.body.classList.contains("vscode-high-contrast") || document.body.classList.contains("vscode-high-contrast-light");
   return {
     foreground,
     muted: highContrast ? foreground : color("--vscode-descriptionForeground", foreground),

@@ -8,12 +8,6 @@ import {
   vsCodeTextField,
 } from "@vscode/webview-ui-toolkit";
 
-provideVSCodeDesignSystem().register(
-  vsCodeButton(),
-  vsCodeCheckbox(),
-  vsCodeDropdown(),
-  vsCodeOption(),
-  vsCodeTextField(),
-);
+provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeDropdown(), vsCodeOption(), vsCodeTextField());
 
 export type { Button, Checkbox, Dropdown, TextField } from "@vscode/webview-ui-toolkit";

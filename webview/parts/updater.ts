@@ -20,7 +20,9 @@ export class Updater<Out> {
   /** After every frame. */
   onDraw: () => void = () => undefined;
 
-  constructor(private readonly page: { host: { send(message: Out | WatchMessage | DrawnMessage): void }; parts: Part[]; watched: () => WatchMessage }) {
+  constructor(
+    private readonly page: { host: { send(message: Out | WatchMessage | DrawnMessage): void }; parts: Part[]; watched: () => WatchMessage },
+  ) {
     new ResizeObserver(() => this.watch()).observe(document.body);
   }
 
