@@ -1,6 +1,7 @@
 /** The training loop: orders, a step, its log; validation and checkpoints when they are due. */
 import { setTimeout } from "node:timers/promises";
 import { LOSS_VALIDATION } from "../protocol/tags";
+import { tokensPerStep } from "../runs/compare";
 import { validationBatches } from "./batches";
 import { writeCheckpoint } from "./checkpoints";
 import { MeasurePlan } from "./measure";
@@ -28,12 +29,14 @@ export class Loop {
   private validationLoss: number | null = null;
   private savedStep: number | undefined;
   private secondsPerStep: number | undefined;
+  private readonly tokensPerStep: number;
 
   constructor(
     private readonly session: Session,
     private readonly progress: ProgressLine,
   ) {
     this.step = session.step;
+    this.tokensPerStep = tokensPerStep(session.spec);
     this.savedStep = session.step > 0 ? session.step : undefined;
     this.plan = new MeasurePlan(session.spec.diagnostics, session.engine.parameters(), session.description.diagnostics);
   }
@@ -60,8 +63,7 @@ export class Loop {
     const begin = performance.now();
     const step = this.step + 1;
     const lrScale = scheduleFactor(step, spec) * steering.lrFactor;
-    const tokens = batches.next();
-    const result = await engine.step(tokens, { lrScale, clip: spec.clip, measure: this.plan.requests() });
+    const result = await engine.step(batches.next(), { lrScale, clip: spec.clip, measure: this.plan.requests() });
     this.plan.learn(result);
     if (!result.applied) return this.notFinite(step, result);
     this.step = step;
@@ -69,7 +71,8 @@ export class Loop {
     const seconds = (performance.now() - begin) / 1000;
     log.values(step, this.valuesOf(result, lrScale, seconds));
     log.stepDone();
-    this.show(seconds, tokens.length);
+    this.secondsPerStep = this.secondsPerStep === undefined ? seconds : INERTIA * this.secondsPerStep + (1 - INERTIA) * seconds;
+    this.show(step === spec.steps);
     if (step % spec.validation.every === 0 && step < spec.steps) await this.validate();
     if (spec.checkpoints.every > 0 && step % spec.checkpoints.every === 0 && step < spec.steps) await this.checkpoint();
     if (steering.stepping) {
@@ -79,7 +82,7 @@ export class Loop {
   }
 
   private valuesOf(result: StepResult, lrScale: number, seconds: number): ReturnType<typeof stepValues> {
-    const { engine, spec } = this.session;
+    const { engine } = this.session;
     const lr = (group: "matrix" | "auxiliary"): number => {
       const first = engine.parameters().find((each) => each.group === group);
       return first ? Number(engine.values(first.name)["lr"]) * lrScale : 0;
@@ -88,22 +91,22 @@ export class Loop {
       learningRate: lr("matrix"),
       auxiliaryLearningRate: lr("auxiliary"),
       seconds,
-      tokens: spec.batch.size * spec.batch.accumulation * spec.model.context,
+      tokens: this.tokensPerStep,
       phases: (this.step - 1) % PHASES_EVERY === 0,
     });
   }
 
-  private show(seconds: number, tokens: number): void {
+  private show(always: boolean): void {
     const { spec } = this.session;
-    this.secondsPerStep = this.secondsPerStep === undefined ? seconds : INERTIA * this.secondsPerStep + (1 - INERTIA) * seconds;
-    this.progress.show({
+    const progress = {
       step: this.step,
       steps: spec.steps,
       loss: this.loss!,
       validationLoss: this.validationLoss,
-      tokensPerSecond: tokens / this.secondsPerStep,
-      secondsLeft: (spec.steps - this.step) * this.secondsPerStep,
-    });
+      tokensPerSecond: this.tokensPerStep / this.secondsPerStep!,
+      secondsLeft: (spec.steps - this.step) * this.secondsPerStep!,
+    };
+    this.progress.show(progress, always);
   }
 
   /** Weights and state are as they were before the step; the next attempt takes the next batch. */
@@ -178,7 +181,6 @@ export class Loop {
     if (this.savedStep !== this.step) await this.checkpoint();
     const seconds = (performance.now() - this.started) / 1000;
     log.event({ type: "finished", step: this.step, loss: this.loss, validationLoss: this.validationLoss, seconds });
-    this.show(this.secondsPerStep ?? 0, 0);
     const validation = this.validationLoss === null ? "" : `, validation loss ${this.validationLoss.toFixed(4)}`;
     this.progress.say(`Finished ${this.step} steps in ${seconds.toFixed(1)} s: loss ${this.loss?.toFixed(4)}${validation}.`);
   }

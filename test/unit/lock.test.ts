@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isAlive, processStart } from "../../extension/runs/processes";
 import { lock, thisProcess } from "../../extension/trainer/lock";
-import { temporaryFolder } from "./folders";
+import { temporaryFolder, until } from "./folders";
 
 describe("a process", () => {
   it("is known by its id and its start", async () => {
@@ -24,7 +24,7 @@ describe("a process", () => {
     assert.ok(start);
     const exit = once(child, "exit");
     child.kill("SIGKILL");
-    while (await isAlive(child.pid!, start)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until("the process to be gone", async () => !(await isAlive(child.pid!, start)));
     await exit;
     assert.equal(await isAlive(child.pid!, start), false);
   });

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { order } from "../../extension/runs/order";
+import { until } from "./folders";
 import { begin, eventOf, eventsOf, read, resume, text, valuesOf } from "./runs";
 
 const started = (folder: string) => eventsOf(folder).flatMap((event) => (event.type === "started" ? [[event.step, event.resumedFrom]] : []));
@@ -65,7 +66,7 @@ describe("a run that goes on", () => {
     const cursor = before.points("loss/train", undefined)!.cursor;
     const resumed = await resume(running.folder, { milliseconds: 20 });
     await eventOf(resumed, "started", ({ resumedFrom }) => resumedFrom !== null);
-    while (!(await before.poll()) || before.series("loss/train")!.steps.length === 35) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until("new values", async () => (await before.poll()) && before.series("loss/train")!.steps.length < 35);
     const increment = before.points("loss/train", cursor)!;
     assert.equal(increment.reset, true, "a panel is told to begin anew");
     assert.ok(increment.added.steps.length < 35 && increment.added.steps.length >= 10);

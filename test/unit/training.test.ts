@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import type { RunJson } from "../../extension/protocol/runFolder";
 import { order } from "../../extension/runs/order";
 import { fakeAddon } from "./fakeAddon";
-import { temporaryFolder } from "./folders";
+import { temporaryFolder, until } from "./folders";
 import { begin, eventOf, eventsOf, read, small, valuesOf } from "./runs";
 
 describe("a run", () => {
@@ -78,22 +78,22 @@ describe("orders to a run", () => {
     assert.equal(eventsOf(running.folder).at(-1)!.type, "stopped");
   });
 
-  it("pause it within a step, step it once, and let it go on", async (t) => {
-    const running = await begin(t, { steps: 60 }, { milliseconds: 5 });
+  it("pause it at the end of the step, step it once, and let it go on", async (t) => {
+    let control = "";
+    // Given while step 20 is being made.
+    const onStep = (step: number): undefined => (step === 20 ? appendFileSync(control, '{"id":"p","do":"pause"}\n') : undefined);
+    const running = await begin(t, { steps: 60 }, { onStep, milliseconds: 2 });
     const { folder } = running;
-    await eventOf(running, "checkpoint");
-    const given = (await read(folder)).state().step;
-    await order(folder, { do: "pause" });
+    control = join(folder, "control.jsonl");
     const paused = await eventOf(running, "paused");
-    assert.ok(paused.step <= given + 2, `ordered at ${given}, paused after ${paused.step}`);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    assert.equal((await read(folder)).state().step, paused.step);
+    assert.equal(paused.step, 20);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    assert.equal((await read(folder)).state().step, 20);
     assert.equal((await read(folder)).state().status, "paused");
 
     const one = await order(folder, { do: "step" });
     assert.equal((await eventOf(running, "applied", (event) => event.order === one)).step, paused.step + 1);
-    await new Promise((resolve) => setTimeout(resolve, 350));
-    assert.equal((await read(folder)).state().step, paused.step + 1);
+    await until("the step", async () => (await read(folder)).state().step === 21);
     await order(folder, { do: "checkpoint" });
     const saved = await eventOf(running, "checkpoint", (event) => event.step === paused.step + 1);
     assert.equal(saved.file, join("checkpoints", `step-${String(saved.step).padStart(8, "0")}.safetensors`));
@@ -153,20 +153,23 @@ describe("trouble", () => {
       return;
     }
     try {
-      const running = await begin(t, { steps: 60, checkpoints: { every: 0 } }, { milliseconds: 10 }, undefined, place);
+      const running = await begin(t, { steps: 100_000, checkpoints: { every: 0 } }, { milliseconds: 5 }, undefined, place);
       const filler = join(place, "filler");
       assert.throws(() => writeFileSync(filler, new Uint8Array(1 << 20)), /ENOSPC/);
-      while (!running.said.some((line) => /cannot be written to \(ENOSPC.*Free space/.test(line))) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until("the disk to be full", () => running.said.some((line) => /cannot be written to \(ENOSPC.*Free space/.test(line)));
       const step = running.session.batches.position;
       await new Promise((resolve) => setTimeout(resolve, 100));
       assert.equal(running.session.batches.position, step, "it waits");
       rmSync(filler);
+      await eventOf(running, "resumed");
+      await order(running.folder, { do: "stop" });
       await running.done;
       const reader = await read(running.folder);
       assert.deepEqual(reader.warnings, []);
-      assert.deepEqual([...reader.series("loss/train")!.steps], Array.from({ length: 60 }, (_, i) => i + 1));
+      const steps = reader.series("loss/train")!.steps;
+      assert.deepEqual([...steps], Array.from({ length: reader.events.at(-1)!.step }, (_, i) => i + 1));
       const types = reader.events.map(({ type }) => type);
-      assert.deepEqual(types, ["started", "alert", "paused", "resumed", "checkpoint", "finished"]);
+      assert.deepEqual(types, ["started", "alert", "paused", "resumed", "applied", "checkpoint", "stopped"]);
     } finally {
       execFileSync("umount", ["-l", place]);
     }
