@@ -178,14 +178,17 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
   });
 
   it("finds its pages and its runs live after a reload of the window", async () => {
+    const markedStep = async (frame: Frame): Promise<string | undefined> =>
+      /Interventions: step (\d+) normalize/.exec((await chart(frame, "loss").getAttribute("aria-label")) ?? "")?.[1];
     await workbench.command("Muonscope: Open Dashboard…");
     await workbench.choose("first");
-    await workbench.frameWith(dashboardOf("first"));
+    const before = await workbench.frameWith(dashboardOf("first"));
+    const marked = await workbench.until("the mark", () => markedStep(before));
     await workbench.reload();
     const frame = await workbench.frameWith(dashboardOf("first"));
     await status(frame, "running");
     await beyond(workbench, frame, await reading(frame, "Step"));
-    assert.match((await chart(frame, "loss").getAttribute("aria-label")) ?? "", /Interventions: step \d+ normalize/);
+    assert.equal(await workbench.until("the mark", () => markedStep(frame)), marked);
   });
 
   it("stops both runs", async () => {

@@ -40,8 +40,11 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .part.sidebar .pane-body").first().waitFor({ timeout: 60_000 });
   }
 
+  /** By the workbench's own command, which saves what is open first; a browser's reload need not. */
   async reload(): Promise<void> {
-    await this.page.reload();
+    const loaded = this.page.waitForEvent("load", { timeout: 60_000 });
+    await this.command("Developer: Reload Window");
+    await loaded;
     await this.ready();
   }
 
