@@ -33,7 +33,7 @@ interface View {
 
 const host = new Host<ToCompare, FromCompare, View>((message) => receive(message));
 const view = host.restore({
-  smoothing: 0.95,
+  smoothing: 0.9,
   logX: false,
   logLoss: false,
   axis: "step",
@@ -56,7 +56,7 @@ const runName = (run: number) => scene.runs[run]?.name ?? "";
 
 const loss = new SeriesPanel(scene, "loss", "Loss", () => ({
   logY: view.logLoss,
-  readings: true,
+  readings: [LOSS_TRAIN, LOSS_VALIDATION],
   lines: [
     ...(view.loss !== "validation" ? [{ tag: LOSS_TRAIN, name: runName, style: runStyle, smooth: true }] : []),
     ...(view.loss !== "train"
@@ -86,11 +86,10 @@ loss.panel.tools.append(
     },
   ),
 );
-const overTime = new SeriesPanel(scene, "matrix", "Condition number", () => ({
-  logY: channel()?.logarithmic ?? false,
-  readings: true,
-  lines: [{ tag: matrixTag(view.profile.channel, view.profile.tap, view.tensor), name: runName, style: runStyle }],
-}));
+const overTime = new SeriesPanel(scene, "matrix", "Condition number", () => {
+  const tag = matrixTag(view.profile.channel, view.profile.tap, view.tensor);
+  return { logY: channel()?.logarithmic ?? false, readings: [tag], lines: [{ tag, name: runName, style: runStyle }] };
+});
 const profile = new ProfilePanel(scene, view.profile, () => view.tensor, select);
 const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, () => view.tensor, select, changed, { slider: false });
 const slider = new StepSlider("At step", "The last step that every run has made", (step) => {
@@ -116,12 +115,14 @@ const updater = new Updater<FromCompare>({
     snapshots: snapshot.requests(),
   }),
 });
-updater.onDraw = () =>
+updater.onDraw = () => {
+  const all = [...new Set([...profile.steps(), ...snapshot.steps()])].sort((a, b) => a - b);
   slider.show(
-    [...new Set([...profile.steps(), ...snapshot.steps()])].sort((a, b) => a - b),
+    all.filter((step) => step <= commonStep()),
     view.step,
     scene.markers,
   );
+};
 const target = new TargetTable(view.target, (value) => {
   view.target = value;
   host.store(view);
@@ -182,12 +183,17 @@ function changed(): void {
   scene.smoothing = view.smoothing;
   scene.logX = view.logX;
   scene.axis = view.axis;
-  const common = view.step ?? Math.min(...(shown?.runs ?? []).map(({ step }) => step));
-  view.snapshot.step = view.profile.step = Number.isFinite(common) ? common : null;
+  const step = view.step ?? commonStep();
+  view.snapshot.step = view.profile.step = Number.isFinite(step) ? step : null;
   showCatalog();
   host.store(view);
   updater.watch();
   updater.draw();
+}
+
+/** The last one that every run has made. */
+function commonStep(): number {
+  return Math.min(...(shown?.runs ?? []).map(({ step }) => step));
 }
 
 function showCatalog(): void {

@@ -30,7 +30,7 @@ const SCALAR_TITLES: Record<string, string> = { [LEARNING_RATE]: "Learning rate"
 
 const host = new Host<ToDashboard, FromDashboard, View>((message) => receive(message));
 const view = host.restore({
-  smoothing: 0.95,
+  smoothing: 0.9,
   logX: false,
   logLoss: false,
   small: [LEARNING_RATE, TOKENS_PER_SECOND],
@@ -53,7 +53,7 @@ const loss = new SeriesPanel(scene, "loss", "Loss", () => {
   const colors = theme().palette;
   return {
     logY: view.logLoss,
-    readings: true,
+    readings: [LOSS_TRAIN, LOSS_VALIDATION],
     lines: [
       { tag: LOSS_TRAIN, name: () => "train", style: () => ({ color: colors[0]! }), smooth: true },
       { tag: LOSS_VALIDATION, name: () => "validation", style: () => ({ color: colors[1]!, width: 2 }), dots: true },
@@ -63,7 +63,7 @@ const loss = new SeriesPanel(scene, "loss", "Loss", () => {
 const small = ([0, 1] as const).map((index) => {
   const panel = new SeriesPanel(scene, `small${index}`, "Scalar", () => ({
     logY: false,
-    readings: true,
+    readings: [view.small[index]],
     ...(view.small[index] === TOKENS_PER_SECOND && { format: formatCompact }),
     lines: [{ tag: view.small[index], name: () => "", style: () => ({ color: theme().palette[2 + index]! }) }],
   }));

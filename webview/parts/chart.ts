@@ -98,7 +98,8 @@ export class LineChart {
       this.chart = undefined;
     }
     this.kind = kind;
-    const datasets = datasetsOf(content);
+    // Chart.js draws the first one last: here the last line is the uppermost.
+    const datasets = datasetsOf(content).reverse();
     if (!this.chart) {
       this.chart = new Chart(this.canvas, this.configuration(content, datasets));
       return;
@@ -246,15 +247,14 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
       includeBounds: false,
       maxTicksLimit: axis.ticks ? axis.ticks.length : horizontal ? 9 : 7,
       callback: (value: number | string) => {
-        if (axis.log && !shown(Number(value))) return "";
         return decades >= POWERS_FROM ? power(Number(value)) : axis.format(Number(value));
       },
     },
-    ...(axis.ticks && {
-      afterBuildTicks: (built: { ticks: { value: number }[] }) => {
-        built.ticks = axis.ticks!.map((value) => ({ value }));
-      },
-    }),
+    // Before Chart.js thins them out: it counts those without a label, too.
+    afterBuildTicks: (built: { ticks: { value: number }[] }) => {
+      if (axis.ticks) built.ticks = axis.ticks.map((value) => ({ value }));
+      else if (axis.log) built.ticks = built.ticks.filter(({ value }) => shown(value));
+    },
   };
   return scale as unknown as Partial<ScaleOptionsByType<"linear" | "logarithmic">>;
 }

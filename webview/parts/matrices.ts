@@ -30,12 +30,17 @@ export class MatrixTable {
     return this.byPlace.get(`${block}\n${kind}`);
   }
 
-  /** A hue for the kind, towards the foreground with depth: neighbouring layers look alike, kinds do not. */
+  hue(tensor: string): string {
+    const { palette } = theme();
+    return palette[this.kinds.indexOf(placeOf(tensor).kind) % palette.length]!;
+  }
+
+  /** The hue of the kind, towards the foreground with depth: neighbouring layers look alike, kinds do not. */
   color(tensor: string): string {
     const colors = theme();
-    const { block, kind } = placeOf(tensor);
-    const hue = colors.palette[this.kinds.indexOf(kind) % colors.palette.length]!;
+    const { block } = placeOf(tensor);
+    const hue = this.hue(tensor);
     const depth = this.blocks.length > 1 ? this.blocks.indexOf(block) / (this.blocks.length - 1) : 0;
-    return depth < 0.5 ? mix(hue, 0.55 + 0.9 * depth) : blend(hue, colors.foreground, (depth - 0.5) * 0.8);
+    return depth < 0.5 ? mix(hue, 0.6 + 0.8 * depth) : blend(hue, colors.foreground, (depth - 0.5) * 0.8);
   }
 }

@@ -101,13 +101,16 @@ export class MatrixPanel {
     const channel = this.catalog.channels.find(({ id }) => id === this.view.channel);
     const shown = this.matrices.tensors.filter((tensor) => !this.view.hidden.some((kind) => this.isKind(tensor, kind)));
     const selected = this.selected();
+    // The selected one last, so uppermost, and in full colour.
+    const lines = [...shown.filter((tensor) => tensor !== selected), ...shown.filter((tensor) => tensor === selected)];
     return {
       logY: channel?.logarithmic ?? false,
-      readings: false,
-      lines: shown.map((tensor) => ({
+      readings: [matrixTag(this.view.channel, this.view.tap, selected)],
+      lines: lines.map((tensor) => ({
         tag: matrixTag(this.view.channel, this.view.tap, tensor),
         name: () => tensor,
-        style: () => ({ color: this.matrices.color(tensor), width: tensor === selected ? 2.5 : 1.25 }),
+        style: () =>
+          tensor === selected ? { color: this.matrices.hue(tensor), width: 3 } : { color: this.matrices.color(tensor), width: 1.25 },
       })),
     };
   }

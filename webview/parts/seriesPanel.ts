@@ -19,8 +19,8 @@ export interface Drawn {
 export interface Plan {
   lines: Drawn[];
   logY: boolean;
-  /** Values in front of the chart; off when something else shows them. */
-  readings: boolean;
+  /** Tags whose values stand above the chart. */
+  readings: readonly string[];
   /** Default: short for ticks, four digits for readings. */
   format?: (value: number) => string;
 }
@@ -114,11 +114,8 @@ export class SeriesPanel {
   moved(): void {
     this.chart.setCursor(this.scene.cursor);
     const plan = this.plan();
-    if (!plan.readings) {
-      this.panel.readings.replaceChildren(...this.markReadings());
-      return;
-    }
-    const parts = this.shown(plan).map(({ drawn, run, data }) => {
+    const read = this.shown(plan).filter(({ drawn }) => plan.readings.includes(drawn.tag));
+    const parts = read.map(({ drawn, run, data }) => {
       const { color, dash } = drawn.style(run);
       const swatch = h("i", { class: dash?.length ? "swatch dashed" : "swatch" });
       swatch.style.color = color;

@@ -34,15 +34,14 @@ export class StepSlider {
     );
   }
 
+  /** `chosen`: null = the latest. */
   show(steps: number[], chosen: number | null, markers: readonly Marker[]): void {
     this.steps = steps;
-    const at =
-      chosen === null
-        ? steps.length - 1
-        : Math.max(
-            0,
-            steps.findLastIndex((step) => step <= chosen),
-          );
+    const wanted = chosen ?? Infinity;
+    const at = Math.max(
+      0,
+      steps.findLastIndex((step) => step <= wanted),
+    );
     this.input.max = String(Math.max(0, steps.length - 1));
     this.input.value = String(at);
     this.input.disabled = steps.length < 2;

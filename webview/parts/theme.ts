@@ -17,12 +17,16 @@ export interface Theme {
 /** After the six colours of the theme come the same six with these dashes: canvas line dashes in pixels. */
 const DASHES: readonly number[][] = [[], [6, 3], [2, 3], [8, 3, 2, 3]];
 
+/** High-contrast themes have no orange of their own: one that stands out from white (5 : 1) or black (7 : 1). */
+const ORANGE = { light: "#b35309", dark: "#d18616" };
+
 function read(): Theme {
   const style = getComputedStyle(document.body);
   const color = (name: string, fallback: string) => style.getPropertyValue(name).trim() || fallback;
   const foreground = color("--vscode-foreground", style.color);
   const highContrast =
     document.body.classList.contains("vscode-high-contrast") || document.body.classList.contains("vscode-high-contrast-light");
+  const light = document.body.classList.contains("vscode-light") || document.body.classList.contains("vscode-high-contrast-light");
   return {
     foreground,
     muted: highContrast ? foreground : color("--vscode-descriptionForeground", foreground),
@@ -33,7 +37,9 @@ function read(): Theme {
     warning: color("--vscode-charts-yellow", foreground),
     font: style.getPropertyValue("--vscode-font-family").trim() || style.fontFamily,
     highContrast,
-    palette: ["blue", "orange", "green", "purple", "red", "yellow"].map((name) => opaque(color(`--vscode-charts-${name}`, foreground))),
+    palette: ["blue", "orange", "green", "purple", "red", "yellow"].map((name) =>
+      opaque(color(`--vscode-charts-${name}`, name === "orange" ? ORANGE[light ? "light" : "dark"] : foreground)),
+    ),
   };
 }
 
