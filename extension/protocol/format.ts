@@ -12,9 +12,9 @@ export function formatNumber(value: number | null | undefined, digits = 4): stri
       .toExponential(Math.max(0, digits - 2))
       .replace(/\.?0+e/, "e")
       .replace("e+", "e")
-      .replace("-", "−");
+      .replaceAll("-", "−");
   }
-  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replace("-", "−");
+  return value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))).replaceAll("-", "−");
 }
 
 /** As short as three digits allow: for the ticks of an axis. */

@@ -1,0 +1,88 @@
+/** What there is to draw in a run, and how numbers are written. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { formatAge, formatCompact, formatDuration, formatNumber, formatTick } from "../../extension/protocol/format";
+import type { RunJson } from "../../extension/protocol/runFolder";
+import { catalogOf } from "../../extension/ui/catalog";
+
+const tags = (scalar: string[], histogram: string[] = []) => ({
+  tags: (kind?: string) => (kind === "scalar" ? scalar : kind === "histogram" ? histogram : []),
+});
+const diagnostic = (id: string, shape: "scalar" | "histogram") => ({
+  id,
+  title: `Title of ${id}`,
+  shape,
+  unit: "u",
+  taps: ["gradient", "momentum", "update"],
+  defaultTaps: [],
+  logarithmic: true,
+  meaning: "",
+  source: "",
+});
+const described = {
+  diagnostics: [diagnostic("condition_number", "scalar"), diagnostic("neuron_norm", "histogram"), diagnostic("never_measured", "scalar")],
+  parameters: [{ name: "blocks.0.up" }, { name: "blocks.0.down" }],
+} as unknown as RunJson;
+
+describe("the catalog", () => {
+  it("holds the channels that were measured, taps and matrices in the engine's order", () => {
+    const scalars = ["loss/train", "shard/bytes/rank0", "condition_number/update/blocks.0.down", "condition_number/momentum/blocks.0.up"];
+    const catalog = catalogOf([{ run: described, ...tags(scalars, ["neuron_norm/update/blocks.0.up"]) }]);
+    assert.deepEqual(catalog.plain, ["loss/train", "shard/bytes/rank0"]);
+    assert.deepEqual(catalog.tensors, ["blocks.0.up", "blocks.0.down"]);
+    assert.deepEqual(
+      catalog.channels.map(({ id, title, shape, taps }) => [id, title, shape, taps]),
+      [
+        ["condition_number", "Title of condition_number", "scalar", ["momentum", "update"]],
+        ["neuron_norm", "Title of neuron_norm", "histogram", ["update"]],
+      ],
+    );
+  });
+  it("shows a channel that nobody described, in a log of another tool", () => {
+    const catalog = catalogOf([{ run: undefined, ...tags(["Loss/train", "sharpness/weight/layer.10", "sharpness/weight/layer.2"]) }]);
+    assert.deepEqual(catalog.plain, ["Loss/train"]);
+    assert.deepEqual(catalog.tensors, ["layer.2", "layer.10"]);
+    assert.deepEqual(
+      catalog.channels.map(({ id, shape }) => [id, shape]),
+      [["sharpness", "scalar"]],
+    );
+  });
+  it("is that of all runs together", () => {
+    const catalog = catalogOf([
+      { run: undefined, ...tags(["a/x/w"]) },
+      { run: undefined, ...tags(["a/y/v"]) },
+    ]);
+    assert.deepEqual(
+      [catalog.channels[0]?.taps, catalog.tensors],
+      [
+        ["x", "y"],
+        ["v", "w"],
+      ],
+    );
+  });
+});
+
+describe("numbers for people", () => {
+  it("are short and say what is infinite or missing", () => {
+    const cases: [unknown, string][] = [
+      [formatNumber(1.23456), "1.235"],
+      [formatNumber(1234.56), "1235"],
+      [formatNumber(-0.00012), "−1.2e−4"],
+      [formatNumber(1_234_567), "1.23e6"],
+      [formatNumber(Infinity), "∞"],
+      [formatNumber(NaN), "NaN"],
+      [formatNumber(null), "–"],
+      [formatTick(0.005), "0.005"],
+      [formatTick(100), "100"],
+      [formatCompact(41_234), "41.2k"],
+      [formatDuration(3_725), "1:02:05"],
+      [formatDuration(65), "1:05"],
+      [formatDuration(null), "–"],
+      [formatAge(7_300), "2 h ago"],
+    ];
+    assert.deepEqual(
+      cases.map(([text]) => text),
+      cases.map(([, expected]) => expected),
+    );
+  });
+});
