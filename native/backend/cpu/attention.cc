@@ -80,10 +80,18 @@ MUONSCOPE_INLINE void causalSumTransposed(float* to, const float* weights, const
   }
 }
 
-// Tiles reach up to kTileRows − 1 columns beyond the diagonal: those must be zero.
+// Row i attends to columns up to i; the products' tiles reach up to kTileRows − 1 further, where zeros must stand.
 MUONSCOPE_INLINE void clearBeyond(float* row, int64_t i, const HeadBuffers& h) {
   const int64_t end = minimum(h.length, roundToTile(i + kTileRows));
-  for (int64_t j = roundToTile(i + 1); j < end; j++) row[j] = 0;
+  for (int64_t j = i + 1; j < end; j++) row[j] = 0;
+}
+
+// row[j] = e^(row[j] − offset) for j ≤ i, 0 beyond.
+MUONSCOPE_INLINE void exponentialRow(float* row, int64_t i, float offset, const HeadBuffers& h) {
+  const int64_t end = roundToTile(i + 1);  // whole vectors: what they compute too much is cleared
+#pragma omp simd
+  for (int64_t j = 0; j < end; j++) row[j] = exponential(row[j] - offset);
+  clearBeyond(row, i, h);
 }
 
 MUONSCOPE_CLONES
@@ -94,24 +102,19 @@ void forwardHead(const Workspace& w, const HeadSource& from, const Backend::Atte
   // No score exceeds √D, because q and k have RMS 1: with that as the offset no exponential overflows, and no pass
   // over the row is needed to find its largest.
   const float offset = std::sqrt(static_cast<float>(h.dim));
+  float sums[kBlock];
   for (int64_t i0 = 0; i0 < h.time; i0 += kBlock) {
     const int64_t count = minimum(kBlock, h.time - i0);
     causalScores(w.scores, h.q, h.kT, h, i0, count);
     for (int64_t i = 0; i < count; i++) {
       float* row = w.scores + i * h.length;
-      const int32_t last = static_cast<int32_t>(i0 + i), end = static_cast<int32_t>(roundToTile(last + 1));
-      float sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int32_t j = 0; j < end; j++) {
-        row[j] = j <= last ? exponential(row[j] - offset) : 0.0f;
-        sum += row[j];
-      }
-      clearBeyond(row, last, h);
-      logSums[last] = offset + std::log(sum);
+      exponentialRow(row, i0 + i, offset, h);
+      sums[i] = sum(row, roundToTile(i0 + i + 1));
+      logSums[i0 + i] = offset + std::log(sums[i]);
     }
     causalSum(w.out, w.scores, h.v, h, i0, count);
     for (int64_t i = 0; i < count; i++) {
-      const float scale = std::exp(offset - logSums[i0 + i]);
+      const float scale = 1.0f / sums[i];
 #pragma omp simd
       for (int64_t d = 0; d < h.dim; d++) out[(i0 + i) * outStride + d] = w.out[i * h.width + d] * scale;
     }
@@ -142,18 +145,12 @@ void backwardHead(const Workspace& w, const HeadSource& from, const Backend::Att
       // p = softmax(s), and with dp = dOut·vᵀ: ds = p·(dp − Σ p·dp).
       float* p = w.scores + i * h.length;
       float* dp = w.scoresGrad + i * h.length;
-      const int32_t last = static_cast<int32_t>(i0 + i), end = static_cast<int32_t>(roundToTile(last + 1));
-      const float logSum = logSums[last];
-      float dot = 0;
-#pragma omp simd reduction(+ : dot)
-      for (int32_t j = 0; j < end; j++) {
-        p[j] = j <= last ? exponential(p[j] - logSum) : 0.0f;
-        dot += p[j] * dp[j];
-      }
+      const int64_t end = roundToTile(i0 + i + 1);
+      exponentialRow(p, i0 + i, logSums[i0 + i], h);
+      const float mean = dot(p, dp, end);
 #pragma omp simd
-      for (int32_t j = 0; j < end; j++) dp[j] = p[j] * (dp[j] - dot);
-      clearBeyond(p, last, h);
-      clearBeyond(dp, last, h);
+      for (int64_t j = 0; j < end; j++) dp[j] = p[j] * (dp[j] - mean);
+      clearBeyond(dp, i0 + i, h);
     }
     causalSumTransposed(w.dv, w.scores, w.out, h, i0, count);
     causalSumTransposed(w.dk, w.scoresGrad, h.q, h, i0, count);

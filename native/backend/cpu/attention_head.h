@@ -33,10 +33,7 @@ struct HeadBuffers {
 // modded-nanogpt's Rotary does; norm before rotation, as it does. Returns r = 1/RMS.
 MUONSCOPE_INLINE float normalizeAndRotate(float* y, const float* x, const float* cosines, const float* sines,
                                           int64_t dim, float factor) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t d = 0; d < dim; d++) sum += x[d] * x[d];
-  const float r = 1.0f / std::sqrt(sum / static_cast<float>(dim) + kRmsEpsilon);
+  const float r = 1.0f / std::sqrt(dot(x, x, dim) / static_cast<float>(dim) + kRmsEpsilon);
   const float scale = r * factor;
   const int64_t half = dim / 2;
 #pragma omp simd
@@ -52,16 +49,14 @@ MUONSCOPE_INLINE float normalizeAndRotate(float* y, const float* x, const float*
 MUONSCOPE_INLINE void normalizeAndRotateBackward(float* dx, float* dy, const float* x, float r, const float* cosines,
                                                  const float* sines, int64_t dim, float factor) {
   const int64_t half = dim / 2;
-  float dot = 0;
-#pragma omp simd reduction(+ : dot)
+#pragma omp simd
   for (int64_t d = 0; d < half; d++) {
     const float first = (dy[d] * cosines[d] - dy[d + half] * sines[d]) * factor;
     const float second = (dy[d] * sines[d] + dy[d + half] * cosines[d]) * factor;
-    dot += first * x[d] + second * x[d + half];
     dy[d] = first;
     dy[d + half] = second;
   }
-  const float radial = r * r * r * dot / static_cast<float>(dim);
+  const float radial = r * r * r * dot(dy, x, dim) / static_cast<float>(dim);
 #pragma omp simd
   for (int64_t d = 0; d < dim; d++) dx[d] = r * dy[d] - radial * x[d];
 }

@@ -1,9 +1,9 @@
 // RMS normalisation of rows, without gain: y = x / sqrt(mean(x²) + eps). Zhang & Sennrich 2019 (arXiv 1910.07467).
 #include <cmath>
 
-#include "backend/cpu/clones.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/rms_epsilon.h"
+#include "backend/cpu/vector.h"
 
 namespace muonscope {
 namespace {
@@ -13,10 +13,7 @@ constexpr int64_t kRowGrain = 32;
 MUONSCOPE_CLONES
 void normalizeRows(float* y, float* inverseRms, const float* x, int64_t rows, int64_t cols) {
   for (int64_t i = 0; i < rows; i++, y += cols, x += cols) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < cols; j++) sum += x[j] * x[j];
-    const float r = 1.0f / std::sqrt(sum / static_cast<float>(cols) + kRmsEpsilon);
+    const float r = 1.0f / std::sqrt(dot(x, x, cols) / static_cast<float>(cols) + kRmsEpsilon);
     inverseRms[i] = r;
 #pragma omp simd
     for (int64_t j = 0; j < cols; j++) y[j] = x[j] * r;
@@ -28,11 +25,8 @@ MUONSCOPE_CLONES
 void normalizeRowsBackward(float* dx, const float* dy, const float* x, const float* inverseRms, int64_t rows,
                            int64_t cols) {
   for (int64_t i = 0; i < rows; i++, dx += cols, dy += cols, x += cols) {
-    float dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t j = 0; j < cols; j++) dot += dy[j] * x[j];
     const float r = inverseRms[i];
-    const float radial = r * r * r * dot / static_cast<float>(cols);
+    const float radial = r * r * r * dot(dy, x, cols) / static_cast<float>(cols);
 #pragma omp simd
     for (int64_t j = 0; j < cols; j++) dx[j] += r * dy[j] - radial * x[j];
   }

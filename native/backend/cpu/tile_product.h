@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "backend/cpu/clones.h"
+#include "backend/cpu/vector.h"
 
 namespace muonscope {
 
@@ -12,8 +12,6 @@ inline constexpr int64_t kTileRows = 6;   // 6 × 16 accumulators: 12 AVX regist
 inline constexpr int64_t kTileCols = 16;
 
 MUONSCOPE_INLINE int64_t roundToTile(int64_t n) { return (n + kTileCols - 1) / kTileCols * kTileCols; }
-
-using Vector8 = float __attribute__((vector_size(32), aligned(4), may_alias));
 
 // C[Rows, n] (=|+=) Σ_{k0 ≤ k < k1} op(A)[:, k]·B[k, n]; n a multiple of kTileCols. op(A)(i, k) is a[i·lda + k], or
 // a[k·lda + i] when TransposeA.
@@ -25,16 +23,16 @@ MUONSCOPE_INLINE void tileRow(float* c, int64_t ldc, const float* a, int64_t lda
 #pragma GCC unroll 6
     for (int i = 0; i < Rows; i++) {
       if constexpr (Add) {
-        sum[i][0] = *reinterpret_cast<const Vector8*>(c + i * ldc + j);
-        sum[i][1] = *reinterpret_cast<const Vector8*>(c + i * ldc + j + 8);
+        sum[i][0] = load8(c + i * ldc + j);
+        sum[i][1] = load8(c + i * ldc + j + 8);
       } else {
         sum[i][0] = Vector8{};
         sum[i][1] = Vector8{};
       }
     }
     for (int64_t k = k0; k < k1; k++) {
-      const Vector8 left = *reinterpret_cast<const Vector8*>(b + k * ldb + j);
-      const Vector8 right = *reinterpret_cast<const Vector8*>(b + k * ldb + j + 8);
+      const Vector8 left = load8(b + k * ldb + j);
+      const Vector8 right = load8(b + k * ldb + j + 8);
 #pragma GCC unroll 6
       for (int i = 0; i < Rows; i++) {
         const float x = TransposeA ? a[k * lda + i] : a[i * lda + k];
@@ -44,8 +42,8 @@ MUONSCOPE_INLINE void tileRow(float* c, int64_t ldc, const float* a, int64_t lda
     }
 #pragma GCC unroll 6
     for (int i = 0; i < Rows; i++) {
-      *reinterpret_cast<Vector8*>(c + i * ldc + j) = sum[i][0];
-      *reinterpret_cast<Vector8*>(c + i * ldc + j + 8) = sum[i][1];
+      store8(c + i * ldc + j) = sum[i][0];
+      store8(c + i * ldc + j + 8) = sum[i][1];
     }
   }
 }
