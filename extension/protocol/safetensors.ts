@@ -9,7 +9,19 @@ export const MAX_HEADER = 100 * 1000 * 1000;
 export const PREFIX = 8;
 
 const SIZES: Record<string, number> = {
-  F64: 8, I64: 8, U64: 8, F32: 4, I32: 4, U32: 4, F16: 2, BF16: 2, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  F16: 2,
+  BF16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
 };
 
 export interface TensorEntry {
@@ -107,7 +119,8 @@ function parseEntry(name: string, value: unknown, dataLength: number): TensorEnt
   const size = typeof dtype === "string" ? SIZES[dtype] : undefined;
   if (size === undefined) throw new Error(`${name}: unknown dtype ${JSON.stringify(dtype)}`);
   if (!isSizes(shape)) throw new Error(`${name}: expected a shape of non-negative integers, got ${JSON.stringify(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2) throw new Error(`${name}: expected data_offsets [begin, end], got ${JSON.stringify(offsets)}`);
+  if (!isSizes(offsets) || offsets.length !== 2)
+    throw new Error(`${name}: expected data_offsets [begin, end], got ${JSON.stringify(offsets)}`);
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataLength) throw new Error(`${name}: bytes ${begin} to ${end} are not within the file's ${dataLength}`);
   if (elements(shape) * size !== end - begin) {
@@ -127,9 +140,10 @@ export interface Tensor {
 export function parseSafetensors(file: Uint8Array): { metadata: Record<string, string>; tensors: Map<string, Tensor> } {
   const start = PREFIX + headerLength(file.subarray(0, PREFIX), file.length);
   const { metadata, tensors } = parseHeader(file.subarray(PREFIX, start), file.length - start);
-  const views = tensors.map(
-    ({ name, shape, dtype, begin, end }): [string, Tensor] => [name, { shape, dtype, bytes: file.subarray(start + begin, start + end) }],
-  );
+  const views = tensors.map(({ name, shape, dtype, begin, end }): [string, Tensor] => [
+    name,
+    { shape, dtype, bytes: file.subarray(start + begin, start + end) },
+  ]);
   return { metadata, tensors: new Map(views) };
 }
 
@@ -151,8 +165,7 @@ function expectType(tensor: Tensor, dtype: string): void {
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && (size as number) >= 0);

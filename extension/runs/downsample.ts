@@ -19,7 +19,7 @@ export function lowerBound(values: Float64Array, x: number): number {
 }
 
 // NaN ranks above +Infinity: a bucket that holds one shows it.
-const above = (a: number, b: number): boolean => Number.isNaN(a) ? !Number.isNaN(b) : a > b;
+const above = (a: number, b: number): boolean => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
 
 /**
  * At most 2 × width points of the series within `range` (all of it when undefined), along `axis`: as they are when
@@ -33,7 +33,11 @@ export function downsample(series: Series, range: Range | undefined, width: numb
   const last = range ? lowerBound(x, range.to) : x.length;
   const end = Math.min(x.length, last + (range && x[last] === range.to ? 2 : 1));
   const pixels = Math.max(2, Math.floor(width));
-  if (end - begin <= 2 * pixels) return pick(series, Array.from({ length: end - begin }, (_, i) => begin + i));
+  if (end - begin <= 2 * pixels)
+    return pick(
+      series,
+      Array.from({ length: end - begin }, (_, i) => begin + i),
+    );
 
   const kept: number[] = [begin];
   const left = x[begin + 1]!;

@@ -39,7 +39,7 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let gone = false;
   void ended.then(() => (gone = true));
-  for (let ready = false; !ready; ) {
+  for (let ready = false; !ready;) {
     const last = gone;
     const started = (await events.read()).some(({ text }) => isStart(text, child.pid));
     ready = started && existsSync(join(folder, RUN_JSON));

@@ -22,5 +22,8 @@ export async function listRuns(runsFolder: string): Promise<string[]> {
   const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(runsFolder, entry.name));
   // A folder that vanishes or may not be read is not a run that can be shown.
   const found = await Promise.all(folders.map((folder) => isRun(folder).catch(() => false)));
-  return folders.filter((_, i) => found[i]).sort().reverse();
+  return folders
+    .filter((_, i) => found[i])
+    .sort()
+    .reverse();
 }

@@ -8,7 +8,9 @@ export const defaultRunsFolder = (runFile: string): string => join(dirname(runFi
 
 /** Absolute path of a folder that was not there before, named after the time and the run file. Rejects with what to do. */
 export async function makeRunFolder(runsFolder: string, runFile: string): Promise<string> {
-  const name = basename(runFile).replace(RUN_FILE_SUFFIX, "").replace(/[^\w.-]+/g, "-");
+  const name = basename(runFile)
+    .replace(RUN_FILE_SUFFIX, "")
+    .replace(/[^\w.-]+/g, "-");
   const time = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
   try {
     await mkdir(runsFolder, { recursive: true });
@@ -22,6 +24,8 @@ export async function makeRunFolder(runsFolder: string, runFile: string): Promis
       }
     }
   } catch (error) {
-    throw new Error(`Runs are to be written to ${runsFolder}, which is not possible: ${(error as Error).message}. Choose another folder, or make this one writable.`);
+    throw new Error(
+      `Runs are to be written to ${runsFolder}, which is not possible: ${(error as Error).message}. Choose another folder, or make this one writable.`,
+    );
   }
 }

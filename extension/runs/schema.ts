@@ -10,7 +10,11 @@ export function makeSchema(description: EngineDescription): Schema {
   const sections: Record<string, Schema> = Object.fromEntries(Object.keys(SECTIONS).map((section) => [section, {}]));
   for (const setting of SETTINGS) {
     const [section, name] = setting.path.split(".") as [string, string | undefined];
-    const schema = { ...ruleSchema(setting), ...(setting.default !== undefined && { default: setting.default }), description: setting.meaning };
+    const schema = {
+      ...ruleSchema(setting),
+      ...(setting.default !== undefined && { default: setting.default }),
+      description: setting.meaning,
+    };
     if (name === undefined) top[section] = schema;
     else sections[section]![name] = schema;
   }
@@ -76,7 +80,10 @@ function knobSchemas(knobs: Knob[]): Schema {
   return Object.fromEntries(
     knobs.map((knob) => {
       const live = knob.live ? " May change during a run." : "";
-      return [knob.id, { ...ruleSchema(knobRule(knob)), default: knob.default, description: `${knob.meaning}${live} Source: ${knob.source}.` }];
+      return [
+        knob.id,
+        { ...ruleSchema(knobRule(knob)), default: knob.default, description: `${knob.meaning}${live} Source: ${knob.source}.` },
+      ];
     }),
   );
 }

@@ -68,7 +68,14 @@ function entries(json: Record<string, unknown>, problems: string[]): Entry[] {
 function findPreset(given: Map<string, unknown>, { optimizers }: EngineDescription, problems: string[]): OptimizerDescription | undefined {
   const id = given.get("optimizer.preset") ?? DEFAULT_PRESET;
   const found = optimizers.find((optimizer) => optimizer.id === id);
-  if (!found) problems.push(`optimizer.preset: ${unknown("preset", String(id), optimizers.map((optimizer) => optimizer.id))}`);
+  if (!found)
+    problems.push(
+      `optimizer.preset: ${unknown(
+        "preset",
+        String(id),
+        optimizers.map((optimizer) => optimizer.id),
+      )}`,
+    );
   return found;
 }
 
@@ -133,11 +140,19 @@ function findChannels(value: unknown, { diagnostics }: EngineDescription, proble
   for (const [id, taps] of Object.entries(value)) {
     const path = `diagnostics.channels.${id}`;
     const diagnostic = diagnostics.find((each) => each.id === id);
-    if (!diagnostic) problems.push(`${path}: ${unknown("diagnostic", id, diagnostics.map((each) => each.id))}`);
+    if (!diagnostic)
+      problems.push(
+        `${path}: ${unknown(
+          "diagnostic",
+          id,
+          diagnostics.map((each) => each.id),
+        )}`,
+      );
     else if (!Array.isArray(taps) || !taps.every((tap) => typeof tap === "string")) {
       problems.push(`${path}: expected a list of taps, received ${JSON.stringify(taps)}`);
     } else {
-      for (const tap of taps as string[]) if (!diagnostic.taps.includes(tap)) problems.push(`${path}: ${unknown("tap", tap, diagnostic.taps)}`);
+      for (const tap of taps as string[])
+        if (!diagnostic.taps.includes(tap)) problems.push(`${path}: ${unknown("tap", tap, diagnostic.taps)}`);
       channels[id] = taps as string[];
     }
   }

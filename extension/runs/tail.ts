@@ -13,7 +13,7 @@ export async function* readFrom(path: string, from: number): AsyncGenerator<Uint
     throw error;
   }
   try {
-    for (let at = from; ; ) {
+    for (let at = from; ;) {
       const buffer = new Uint8Array(CHUNK);
       const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
       if (bytesRead === 0) return;

@@ -156,7 +156,9 @@ export function loadAddon(): Addon {
     const file = join(folder, BINARY);
     if (existsSync(file)) return loadFrom(file);
     if (folder === dirname(folder)) {
-      throw new Error(`The engine ${BINARY} was expected in ${__dirname} or above it. Build it with \`npm run build\`, or install the extension again.`);
+      throw new Error(
+        `The engine ${BINARY} was expected in ${__dirname} or above it. Build it with \`npm run build\`, or install the extension again.`,
+      );
     }
   }
 }

@@ -49,7 +49,7 @@ async function writeSynced(path: string, parts: Uint8Array[]): Promise<void> {
   const file = await open(path, "w");
   try {
     for (const part of parts) {
-      for (let at = 0; at < part.length; ) {
+      for (let at = 0; at < part.length;) {
         at += (await file.write(part, at, Math.min(part.length - at, 2 ** 30))).bytesWritten;
       }
     }
@@ -86,7 +86,8 @@ export async function readCheckpoint(path: string): Promise<CheckpointContent> {
       sum = crc32(bytes, sum);
       loaded.push({ name, shape, data: new Float32Array(bytes.buffer) });
     }
-    if (`${sum}` !== metadata["crc32"]) throw new Error(`its tensors have the checksum ${sum}, not ${metadata["crc32"]}: the file is damaged`);
+    if (`${sum}` !== metadata["crc32"])
+      throw new Error(`its tensors have the checksum ${sum}, not ${metadata["crc32"]}: the file is damaged`);
     return { ...(JSON.parse(metadata["state"] ?? "") as Omit<CheckpointContent, "tensors">), tensors: loaded };
   } finally {
     await file.close();
@@ -95,7 +96,7 @@ export async function readCheckpoint(path: string): Promise<CheckpointContent> {
 
 /** Tensor by tensor and piece by piece: Node reads no more than 2 GiB at once. */
 async function readExactly(file: FileHandle, into: Uint8Array<ArrayBuffer>, position: number): Promise<Uint8Array<ArrayBuffer>> {
-  for (let at = 0; at < into.length; ) {
+  for (let at = 0; at < into.length;) {
     const { bytesRead } = await file.read(into, at, Math.min(into.length - at, 2 ** 30), position + at);
     if (bytesRead === 0) throw new Error(`the file ends ${into.length - at} bytes early`);
     at += bytesRead;

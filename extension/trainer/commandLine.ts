@@ -33,12 +33,17 @@ export function parseCommandLine(args: string[]): Command {
   if (values.help) return { help: true };
   if (values.resume !== undefined) {
     const others = Object.keys(values).filter((key) => key !== "resume");
-    if (positionals.length > 0 || others.length > 0) throw new UserError(`--resume takes a run as it is; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`);
+    if (positionals.length > 0 || others.length > 0)
+      throw new UserError(
+        `--resume takes a run as it is; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`,
+      );
     return { resume: resolve(values.resume) };
   }
   const [file] = positionals;
-  if (file === undefined || positionals.length > 1) throw new UserError(`Expected one run file, received ${positionals.length}.\n\n${USAGE}`);
-  if (file === "-" && values.as === undefined) throw new UserError("A run file from standard input needs --as FILE, to which its globs are relative.");
+  if (file === undefined || positionals.length > 1)
+    throw new UserError(`Expected one run file, received ${positionals.length}.\n\n${USAGE}`);
+  if (file === "-" && values.as === undefined)
+    throw new UserError("A run file from standard input needs --as FILE, to which its globs are relative.");
   return {
     file: file === "-" ? undefined : resolve(file),
     as: resolve(values.as ?? file),

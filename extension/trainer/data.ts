@@ -33,15 +33,22 @@ export async function openData(spec: RunSpec): Promise<Data> {
   const held = spec.data.validationFiles.length > 0 ? await find("data.validationFiles", spec.data.validationFiles, spec.data.exclude) : [];
   const training = files.filter((file) => !held.includes(file));
   if (training.length === 0) {
-    throw new UserError(`data.files matches only files that data.validationFiles holds out (${held.length}). Leave some of them for training.`);
+    throw new UserError(
+      `data.files matches only files that data.validationFiles holds out (${held.length}). Leave some of them for training.`,
+    );
   }
   const main = await openFiles(training, spec, notices);
   if (held.length > 0) {
     const validation = await openFiles(held, spec, notices);
     if (validation.vocabulary !== main.vocabulary) {
-      throw new UserError(`Training data has a vocabulary of ${main.vocabulary}, validation data of ${validation.vocabulary}. Use the same kind of files for both.`);
+      throw new UserError(
+        `Training data has a vocabulary of ${main.vocabulary}, validation data of ${validation.vocabulary}. Use the same kind of files for both.`,
+      );
     }
-    return checked({ train: main.tokens, validation: validation.tokens, vocabulary: main.vocabulary, files: training.length + held.length, notices }, spec);
+    return checked(
+      { train: main.tokens, validation: validation.tokens, vocabulary: main.vocabulary, files: training.length + held.length, notices },
+      spec,
+    );
   }
   const kept = Math.floor(main.tokens.length * (1 - spec.data.validationFraction));
   const validation = spec.data.validationFraction > 0 ? part(main.tokens, kept, main.tokens.length - kept) : undefined;
@@ -53,7 +60,9 @@ async function find(setting: string, patterns: string[], ignore: string[]): Prom
   const files = await glob(patterns, { ignore, absolute: true, onlyFiles: true, unique: true, suppressErrors: true });
   if (files.length === 0) {
     const without = ignore.length > 0 ? ` (without ${ignore.join(", ")})` : "";
-    throw new UserError(`${setting}: expected files to train on, nothing matches ${patterns.join(", ")}${without}. Globs are relative to the run file.`);
+    throw new UserError(
+      `${setting}: expected files to train on, nothing matches ${patterns.join(", ")}${without}. Globs are relative to the run file.`,
+    );
   }
   return files.sort();
 }
@@ -62,12 +71,17 @@ async function openFiles(files: string[], spec: RunSpec, notices: string[]): Pro
   const shards = files.filter((file) => file.endsWith(".bin"));
   if (shards.length === 0) return openText(files, spec, notices);
   if (shards.length < files.length) {
-    throw new UserError(`data.files matches ${shards.length} token shards (.bin) and ${files.length - shards.length} text files, such as ${files.find((file) => !file.endsWith(".bin"))}. Choose one kind.`);
+    throw new UserError(
+      `data.files matches ${shards.length} token shards (.bin) and ${files.length - shards.length} text files, such as ${files.find((file) => !file.endsWith(".bin"))}. Choose one kind.`,
+    );
   }
   const opened: Shard[] = [];
   for (const file of shards) opened.push(await openShard(file));
   const other = opened.find((shard) => shard.vocabulary !== opened[0]!.vocabulary);
-  if (other) throw new UserError(`${opened[0]!.file} has a vocabulary of ${opened[0]!.vocabulary}, ${other.file} of ${other.vocabulary}. Train on one kind of shards.`);
+  if (other)
+    throw new UserError(
+      `${opened[0]!.file} has a vocabulary of ${opened[0]!.vocabulary}, ${other.file} of ${other.vocabulary}. Train on one kind of shards.`,
+    );
   return { tokens: concatenate(opened), vocabulary: opened[0]!.vocabulary };
 }
 
@@ -77,12 +91,18 @@ async function openText(files: string[], spec: RunSpec, notices: string[]): Prom
   let binary = 0;
   for (const file of files) {
     total += (await stat(file)).size;
-    if (total > MOST_TEXT) throw new UserError(`data.files matches more than ${MOST_TEXT / 2 ** 30} GiB of text. Choose fewer files, or make token shards of them.`);
+    if (total > MOST_TEXT)
+      throw new UserError(
+        `data.files matches more than ${MOST_TEXT / 2 ** 30} GiB of text. Choose fewer files, or make token shards of them.`,
+      );
     const text = await readFile(file);
     if (text.subarray(0, BINARY_PREFIX).includes(0)) binary++;
     else texts.push(text);
   }
-  if (texts.length === 0) throw new UserError(`data.files matches ${files.length} files, none of them text (${files[0]}). Choose text files or .bin token shards.`);
+  if (texts.length === 0)
+    throw new UserError(
+      `data.files matches ${files.length} files, none of them text (${files[0]}). Choose text files or .bin token shards.`,
+    );
   if (binary > 0) notices.push(`${binary} of ${files.length} files are binary and were left out.`);
   const tokenizer = await makeTokenizer(spec.data.tokenizer);
   const ids = tokenizer.encode(texts);
@@ -96,7 +116,10 @@ async function openText(files: string[], spec: RunSpec, notices: string[]): Prom
 function checked(data: Data, { model }: RunSpec): Data {
   // A context's last token is only predicted.
   const least = model.context + 1;
-  const sides: [string, Tokens | undefined][] = [["training", data.train], ["validation", data.validation]];
+  const sides: [string, Tokens | undefined][] = [
+    ["training", data.train],
+    ["validation", data.validation],
+  ];
   for (const [what, tokens] of sides) {
     if (tokens && tokens.length < least) {
       throw new UserError(

@@ -57,6 +57,11 @@ export class LogWriter {
     await Promise.all([this.numbers.flush(), this.happenings.flush()]);
   }
 
+  /** Before a checkpoint: a run goes on from there, and its log must reach as far. */
+  async sync(): Promise<void> {
+    await Promise.all([this.numbers.sync(), this.happenings.sync()]);
+  }
+
   async close(): Promise<void> {
     clearInterval(this.timer);
     await Promise.all([this.numbers.close(), this.happenings.close()]);

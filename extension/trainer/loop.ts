@@ -138,6 +138,8 @@ export class Loop {
   private async checkpoint(): Promise<string | null> {
     const { folder, engine, batches, steering, log, spec, say } = this.session;
     try {
+      await log.sync();
+      if (log.problem) throw log.problem;
       const { step, tensors } = await engine.save();
       const knobs = Object.fromEntries(engine.parameters().map(({ name }) => [name, engine.values(name)]));
       const content = { step, tensors, position: batches.position, lrFactor: steering.lrFactor, knobs };

@@ -43,8 +43,10 @@ export function readOrder(line: string, steered: Steered): Reading {
     if (!DEEDS.includes(deed as Deed)) return { id, refused: unknown("order", String(deed), DEEDS) };
     return { id, do: deed as Deed };
   }
-  if (!isObject(set) || Object.keys(set).length === 0) return { id, refused: `set: expected an object of knobs, received ${JSON.stringify(set)}` };
-  if (scope !== undefined && typeof scope !== "string") return { id, refused: `scope: expected a glob over parameter names, received ${JSON.stringify(scope)}` };
+  if (!isObject(set) || Object.keys(set).length === 0)
+    return { id, refused: `set: expected an object of knobs, received ${JSON.stringify(set)}` };
+  if (scope !== undefined && typeof scope !== "string")
+    return { id, refused: `scope: expected a glob over parameter names, received ${JSON.stringify(scope)}` };
   return planSet(id, set, scope ?? "*", steered);
 }
 
@@ -66,7 +68,13 @@ function planSet(id: string, set: Record<string, unknown>, scope: string, steere
   return { id, set: set as Record<string, KnobValue>, scope, groups, lrFactor };
 }
 
-function wrongKnob(key: string, group: Group, value: unknown, scope: string, { description, parameters, values }: Steered): string | undefined {
+function wrongKnob(
+  key: string,
+  group: Group,
+  value: unknown,
+  scope: string,
+  { description, parameters, values }: Steered,
+): string | undefined {
   const prefix = group === "auxiliary" ? AUXILIARY : "";
   const knobs: Knob[] = group === "auxiliary" ? description.auxiliaryKnobs : description.knobs;
   const knob = knobs.find((each) => `${prefix}${each.id}` === key);

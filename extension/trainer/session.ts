@@ -76,7 +76,8 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
   const { spec } = run;
   const found = await findCheckpoint(folder);
   const step = found.content?.step ?? 0;
-  if (step >= spec.steps) throw new UserError(`${folder}: the run is finished (step ${step} of ${spec.steps}); there is nothing to go on with.`);
+  if (step >= spec.steps)
+    throw new UserError(`${folder}: the run is finished (step ${step} of ${spec.steps}); there is nothing to go on with.`);
 
   const data = await openData(spec);
   const engine = await createEngine(addon, spec, chooseBackend(addon, run.backend.id), data);
@@ -90,7 +91,13 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
     }
   }
   const session = await open({
-    folder, run, description, engine, data, step, say,
+    folder,
+    run,
+    description,
+    engine,
+    data,
+    step,
+    say,
     position: found.content?.position ?? 0,
     from: found.content ? step + 1 : 0,
     resumedFrom: found.content ? found.file : null,
@@ -134,7 +141,15 @@ async function open(parts: Parts): Promise<Session> {
     const steered = { description, parameters: engine.parameters(), values: (name: string): KnobValues => engine.values(name) };
     for (const message of data.notices) log.event({ type: "alert", step, severity: "warning", message });
     return {
-      folder, run, spec: run.spec, description, engine, data, log, step, say,
+      folder,
+      run,
+      spec: run.spec,
+      description,
+      engine,
+      data,
+      log,
+      step,
+      say,
       batches: new TrainingBatches(data.train, run.spec, parts.position),
       steering: new Steering(control, engine, steered, log, say),
       close: async () => {
@@ -199,7 +214,9 @@ const counts = (data: Data): RunJson["data"] => ({
 
 function changedData(run: RunJson, data: Data): string[] {
   const [was, is] = [JSON.stringify(run.data), JSON.stringify(counts(data))];
-  return was === is ? [] : [`The data has changed since the run began: it was ${was} and is ${is}. The run goes on with what is there now.`];
+  return was === is
+    ? []
+    : [`The data has changed since the run began: it was ${was} and is ${is}. The run goes on with what is there now.`];
 }
 
 /** Settings that were changed after the checkpoint do not hold any more; said, not guessed at. */

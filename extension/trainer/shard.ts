@@ -26,17 +26,24 @@ export async function openShard(file: string): Promise<Shard> {
   const descriptor = openSync(file, "r"); // for as long as the trainer lives
   const header = new Int32Array(HEADER / 4);
   if (readSync(descriptor, header, 0, HEADER, 0) < HEADER) {
-    throw new UserError(`${file}: expected a token shard with a header of ${HEADER} bytes, the file has ${size}. Leave it out, or write it again.`);
+    throw new UserError(
+      `${file}: expected a token shard with a header of ${HEADER} bytes, the file has ${size}. Leave it out, or write it again.`,
+    );
   }
   const [magic, version, length] = header as unknown as [number, number, number];
   const format = FORMATS.get(magic);
   if (!format) {
-    throw new UserError(`${file}: expected a token shard (magic ${[...FORMATS.keys()].join(" or ")}), got magic ${magic}. Leave it out with data.exclude.`);
+    throw new UserError(
+      `${file}: expected a token shard (magic ${[...FORMATS.keys()].join(" or ")}), got magic ${magic}. Leave it out with data.exclude.`,
+    );
   }
-  if (version !== format.version) throw new UserError(`${file}: expected version ${format.version} of magic ${magic}, got ${version}. Write it again.`);
+  if (version !== format.version)
+    throw new UserError(`${file}: expected version ${format.version} of magic ${magic}, got ${version}. Write it again.`);
   const expected = HEADER + length * format.bytes;
   if (size !== expected) {
-    throw new UserError(`${file}: ${length} tokens of ${format.bytes} bytes make ${expected} bytes, the file has ${size}. It was cut or damaged: fetch or write it again.`);
+    throw new UserError(
+      `${file}: ${length} tokens of ${format.bytes} bytes make ${expected} bytes, the file has ${size}. It was cut or damaged: fetch or write it again.`,
+    );
   }
   return {
     file,
@@ -45,7 +52,10 @@ export async function openShard(file: string): Promise<Shard> {
     read(from, count, into, at) {
       const buffer = Buffer.alloc(count * format.bytes);
       const got = readSync(descriptor, buffer, 0, buffer.length, HEADER + from * format.bytes);
-      if (got < buffer.length) throw new UserError(`${file}: expected ${buffer.length} bytes at token ${from}, got ${got}. The file was shortened during the run.`);
+      if (got < buffer.length)
+        throw new UserError(
+          `${file}: expected ${buffer.length} bytes at token ${from}, got ${got}. The file was shortened during the run.`,
+        );
       for (let i = 0; i < count; i++) into[at + i] = format.bytes === 2 ? buffer.readUInt16LE(2 * i) : buffer.readInt32LE(4 * i);
     },
   };

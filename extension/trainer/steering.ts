@@ -31,7 +31,8 @@ export class Steering {
     for (const line of await this.control.read()) {
       const order = readOrder(line, this.steered);
       if (order.id === null || answered.has(order.id)) continue;
-      if ("do" in order) this.log.event({ type: "refused", step, order: order.id, reason: "given before the run was resumed; give it again" });
+      if ("do" in order)
+        this.log.event({ type: "refused", step, order: order.id, reason: "given before the run was resumed; give it again" });
       else this.take(line, step);
     }
   }

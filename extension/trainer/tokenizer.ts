@@ -43,7 +43,7 @@ export async function makeTokenizer(id: RunSpec["data"]["tokenizer"]): Promise<T
 
 /** Cut before a line break, where GPT-2's pattern hardly ever joins. */
 function* pieces(text: string): Generator<string> {
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const end = at + PIECE < text.length ? text.lastIndexOf("\n", at + PIECE) : text.length;
     const cut = end > at ? end : Math.min(at + PIECE, text.length);
     yield text.slice(at, cut);

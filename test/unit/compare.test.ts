@@ -15,7 +15,11 @@ const spec = (json: object) => {
 
 describe("differences", () => {
   it("lists what differs and nothing else", () => {
-    const specs = [spec({ steps: 5 }), spec({ steps: 5, optimizer: { lr: 0.5 }, name: "b" }), spec({ steps: 5, optimizer: { preset: "adamw" } })];
+    const specs = [
+      spec({ steps: 5 }),
+      spec({ steps: 5, optimizer: { lr: 0.5 }, name: "b" }),
+      spec({ steps: 5, optimizer: { preset: "adamw" } }),
+    ];
     assert.deepEqual(differences(specs), [
       { key: "name", values: ["run", "b", "run"] },
       { key: "preset", values: ["normuon", "normuon", "adamw"] },
@@ -33,7 +37,11 @@ describe("differences", () => {
 });
 
 describe("distance to a target loss", () => {
-  const loss: Series = { steps: Float64Array.of(0, 10, 20, 30), values: Float64Array.of(5, 3, NaN, 2), times: Float64Array.of(100, 110, 120, 130) };
+  const loss: Series = {
+    steps: Float64Array.of(0, 10, 20, 30),
+    values: Float64Array.of(5, 3, NaN, 2),
+    times: Float64Array.of(100, 110, 120, 130),
+  };
   const seconds = Float64Array.of(0, 10, 20, 30);
   it("is the first point at or below it", () => {
     assert.deepEqual(toTarget(loss, seconds, 3, 64), { reached: true, step: 10, seconds: 10, tokens: 640 });
@@ -48,7 +56,15 @@ describe("distance to a target loss", () => {
 
 describe("time of training", () => {
   const at = (seconds: number): string => new Date(seconds * 1000).toISOString();
-  const started = (seconds: number): RunEvent => ({ type: "started", time: at(seconds), step: 0, pid: 1, host: "h", processStart: "", resumedFrom: null });
+  const started = (seconds: number): RunEvent => ({
+    type: "started",
+    time: at(seconds),
+    step: 0,
+    pid: 1,
+    host: "h",
+    processStart: "",
+    resumedFrom: null,
+  });
   it("counts from the start", () => {
     assert.deepEqual([...trainingSeconds(Float64Array.of(100, 105), [started(90)])], [10, 15]);
     assert.deepEqual([...trainingSeconds(Float64Array.of(100, 105), [])], [0, 5]);
@@ -71,6 +87,9 @@ describe("time of training", () => {
 describe("the same step", () => {
   it("is the one at or before", () => {
     const steps = Float64Array.of(1, 50, 100);
-    assert.deepEqual([0, 1, 49, 50, 99, 1000].map((step) => atOrBefore(steps, step)), [undefined, 0, 0, 1, 1, 2]);
+    assert.deepEqual(
+      [0, 1, 49, 50, 99, 1000].map((step) => atOrBefore(steps, step)),
+      [undefined, 0, 0, 1, 1, 2],
+    );
   });
 });

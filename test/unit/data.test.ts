@@ -36,7 +36,12 @@ function shard(tokens: number[], { magic = 20240520, version = 1, count = tokens
   const body = wide ? Uint32Array.from(tokens) : Uint16Array.from(tokens);
   return Buffer.concat([new Uint8Array(header.buffer), new Uint8Array(body.buffer)]);
 }
-const rejects = async (t: TestContext, files: Record<string, string | Uint8Array>, data: RunFile["data"], message: RegExp): Promise<void> => {
+const rejects = async (
+  t: TestContext,
+  files: Record<string, string | Uint8Array>,
+  data: RunFile["data"],
+  message: RegExp,
+): Promise<void> => {
   const folder = temporaryFolder(t);
   write(folder, files);
   await assert.rejects(openData(makeSpec(folder, data)), { name: "UserError", message });
@@ -66,11 +71,26 @@ describe("data from text", () => {
     assert.equal(data.validation, undefined);
     assert.equal(data.train.length, 13);
   });
-  it("a glob that matches nothing is said", (t) => rejects(t, { "a.txt": "x" }, { files: ["*.text"], exclude: ["b"] }, /data\.files: expected files to train on, nothing matches .*\/\*\.text \(without .*\/b\)/));
-  it("a text shorter than a context is said", (t) => rejects(t, { "a.txt": "abcd" }, { files: ["a.txt"], validationFraction: 0 }, /training data has 4 tokens; at least 5 are needed/));
-  it("a held-out end shorter than a context is said", (t) => rejects(t, { "a.txt": "abcdefghijkl" }, { files: ["a.txt"] }, /validation data has 2 tokens; at least 5 are needed/));
-  it("nothing but binary files is said", (t) => rejects(t, { "a.txt": new Uint8Array(9) }, { files: ["a.txt"] }, /matches 1 files, none of them text/));
-  it("holding everything out is said", (t) => rejects(t, { "a.txt": "abcdefghijkl" }, { files: ["a.txt"], validationFiles: ["*"] }, /only files that data\.validationFiles holds out \(1\)/));
+  it("a glob that matches nothing is said", (t) =>
+    rejects(
+      t,
+      { "a.txt": "x" },
+      { files: ["*.text"], exclude: ["b"] },
+      /data\.files: expected files to train on, nothing matches .*\/\*\.text \(without .*\/b\)/,
+    ));
+  it("a text shorter than a context is said", (t) =>
+    rejects(t, { "a.txt": "abcd" }, { files: ["a.txt"], validationFraction: 0 }, /training data has 4 tokens; at least 5 are needed/));
+  it("a held-out end shorter than a context is said", (t) =>
+    rejects(t, { "a.txt": "abcdefghijkl" }, { files: ["a.txt"] }, /validation data has 2 tokens; at least 5 are needed/));
+  it("nothing but binary files is said", (t) =>
+    rejects(t, { "a.txt": new Uint8Array(9) }, { files: ["a.txt"] }, /matches 1 files, none of them text/));
+  it("holding everything out is said", (t) =>
+    rejects(
+      t,
+      { "a.txt": "abcdefghijkl" },
+      { files: ["a.txt"], validationFiles: ["*"] },
+      /only files that data\.validationFiles holds out \(1\)/,
+    ));
 });
 
 describe("token shards", () => {
@@ -90,12 +110,28 @@ describe("token shards", () => {
     assert.deepEqual([all(data.train), data.vocabulary], [[1, 128000, 3, 4, 5], 128256]);
   });
   const bin = { files: ["*.bin"] };
-  it("a wrong magic is said", (t) => rejects(t, { "a.bin": shard([1], { magic: 7 }) }, bin, /a\.bin: expected a token shard \(magic 20240520 or 20240801\), got magic 7/));
-  it("a wrong version is said", (t) => rejects(t, { "a.bin": shard([1], { version: 2 }) }, bin, /expected version 1 of magic 20240520, got 2/));
-  it("a wrong length is said", (t) => rejects(t, { "a.bin": shard([1, 2], { count: 3 }) }, bin, /3 tokens of 2 bytes make 1030 bytes, the file has 1028/));
-  it("a file that is no shard is said", (t) => rejects(t, { "a.bin": "short" }, bin, /expected a token shard with a header of 1024 bytes, the file has 5/));
-  it("shards and text together are refused", (t) => rejects(t, { "a.bin": shard([1]), "b.txt": "text" }, { files: ["*.bin", "*.txt"] }, /1 token shards \(\.bin\) and 1 text files, such as .*b\.txt/));
-  it("two vocabularies are refused", (t) => rejects(t, { "a.bin": shard([1]), "b.bin": shard([1], { magic: 20240801, version: 7, wide: true }) }, bin, /a\.bin has a vocabulary of 50257, .*b\.bin of 128256/));
+  it("a wrong magic is said", (t) =>
+    rejects(t, { "a.bin": shard([1], { magic: 7 }) }, bin, /a\.bin: expected a token shard \(magic 20240520 or 20240801\), got magic 7/));
+  it("a wrong version is said", (t) =>
+    rejects(t, { "a.bin": shard([1], { version: 2 }) }, bin, /expected version 1 of magic 20240520, got 2/));
+  it("a wrong length is said", (t) =>
+    rejects(t, { "a.bin": shard([1, 2], { count: 3 }) }, bin, /3 tokens of 2 bytes make 1030 bytes, the file has 1028/));
+  it("a file that is no shard is said", (t) =>
+    rejects(t, { "a.bin": "short" }, bin, /expected a token shard with a header of 1024 bytes, the file has 5/));
+  it("shards and text together are refused", (t) =>
+    rejects(
+      t,
+      { "a.bin": shard([1]), "b.txt": "text" },
+      { files: ["*.bin", "*.txt"] },
+      /1 token shards \(\.bin\) and 1 text files, such as .*b\.txt/,
+    ));
+  it("two vocabularies are refused", (t) =>
+    rejects(
+      t,
+      { "a.bin": shard([1]), "b.bin": shard([1], { magic: 20240801, version: 7, wide: true }) },
+      bin,
+      /a\.bin has a vocabulary of 50257, .*b\.bin of 128256/,
+    ));
 });
 
 describe("GPT-2's tokenizer", () => {
@@ -113,7 +149,14 @@ describe("GPT-2's tokenizer", () => {
 });
 
 describe("the order of the data", () => {
-  const tokens: Tokens = { length: 1000, read: (from, count, into, at) => into.set(Array.from({ length: count }, (_, i) => from + i), at) };
+  const tokens: Tokens = {
+    length: 1000,
+    read: (from, count, into, at) =>
+      into.set(
+        Array.from({ length: count }, (_, i) => from + i),
+        at,
+      ),
+  };
   const spec = makeSpec("/x", { files: ["a"] }, { batch: { size: 3, accumulation: 2 }, seed: 5 });
   it("depends on the seed and the position alone", () => {
     const first = new TrainingBatches(tokens, spec, 0);
@@ -150,7 +193,10 @@ describe("the order of the data", () => {
     assert.deepEqual(begins, [0, 80, 164, 248, 332, 412, 496, 580, 664, 744, 828, 912]);
     // More than there are: each once. Fewer than a batch: repeated.
     assert.equal([...validationBatches(tokens, { ...spec, validation: { every: 1, batches: 1e6 } })].length, 83);
-    assert.deepEqual([...[...validationBatches({ ...tokens, length: 9 }, spec)][0]!].filter((_, i) => i % 5 === 0), [0, 0, 4]);
+    assert.deepEqual(
+      [...[...validationBatches({ ...tokens, length: 9 }, spec)][0]!].filter((_, i) => i % 5 === 0),
+      [0, 0, 4],
+    );
   });
 });
 

@@ -19,7 +19,11 @@ describe("downsample", () => {
   it("keeps every single spike, wherever it is and whichever way it goes", () => {
     for (let at = 0; at < 5000; at += 37) {
       for (const spike of [9, -9, Infinity, -Infinity, NaN]) {
-        const reduced = downsample(series(5000, (i) => (i === at ? spike : Math.sin(i))), undefined, 300);
+        const reduced = downsample(
+          series(5000, (i) => (i === at ? spike : Math.sin(i))),
+          undefined,
+          300,
+        );
         assert.ok(reduced.steps.length <= 600, `${reduced.steps.length} points`);
         const index = reduced.values.findIndex((value) => Object.is(value, spike));
         assert.equal(reduced.steps[index], at + 1, `${spike} at ${at}`);
@@ -39,21 +43,51 @@ describe("downsample", () => {
   });
 
   it("shows true data of a range, and one point beyond each end", () => {
-    const reduced = downsample(series(100_000, (i) => i), { from: 501, to: 520 }, 300);
-    assert.deepEqual([...reduced.steps], Array.from({ length: 22 }, (_, i) => 500 + i));
-    const wide = downsample(series(100_000, (i) => i), { from: 1000, to: 90_000 }, 50);
+    const reduced = downsample(
+      series(100_000, (i) => i),
+      { from: 501, to: 520 },
+      300,
+    );
+    assert.deepEqual(
+      [...reduced.steps],
+      Array.from({ length: 22 }, (_, i) => 500 + i),
+    );
+    const wide = downsample(
+      series(100_000, (i) => i),
+      { from: 1000, to: 90_000 },
+      50,
+    );
     assert.ok(wide.steps.length <= 100);
     assert.deepEqual([wide.steps[0], wide.steps.at(-1)], [999, 90_001]);
   });
 
   it("takes a range of time, too", () => {
-    const reduced = downsample(series(1000, (i) => i), { from: 1e9 + 10, to: 1e9 + 11 }, 300, "times");
+    const reduced = downsample(
+      series(1000, (i) => i),
+      { from: 1e9 + 10, to: 1e9 + 11 },
+      300,
+      "times",
+    );
     assert.deepEqual([...reduced.steps], [20, 21, 22, 23, 24]);
   });
 
   it("survives series of one step, none, and ranges beside them", () => {
-    assert.equal(downsample(series(0, () => 0), undefined, 10).steps.length, 0);
-    assert.equal(downsample(series(1, () => 0), { from: 50, to: 60 }, 10).steps.length, 1);
+    assert.equal(
+      downsample(
+        series(0, () => 0),
+        undefined,
+        10,
+      ).steps.length,
+      0,
+    );
+    assert.equal(
+      downsample(
+        series(1, () => 0),
+        { from: 50, to: 60 },
+        10,
+      ).steps.length,
+      1,
+    );
     const flat = { steps: new Float64Array(100), values: new Float64Array(100), times: new Float64Array(100) };
     assert.ok(downsample(flat, undefined, 4).steps.length <= 8);
   });

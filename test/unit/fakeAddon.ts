@@ -6,7 +6,13 @@ import type { Addon, BackendReport, Engine, EngineConfig, NamedTensor, Parameter
 import type { EngineDescription, KnobValues } from "../../extension/protocol/description";
 
 const number = (id: string, live = true): EngineDescription["knobs"][number] => ({
-  id, type: "number", default: 0.01, minimum: 0, live, meaning: `The ${id}`, source: "test",
+  id,
+  type: "number",
+  default: 0.01,
+  minimum: 0,
+  live,
+  meaning: `The ${id}`,
+  source: "test",
 });
 
 export const description: EngineDescription = {
@@ -19,12 +25,38 @@ export const description: EngineDescription = {
   ],
   auxiliaryKnobs: [number("lr"), number("weightDecay")],
   optimizers: [
-    { id: "normuon", title: "NorMuon", meaning: "m", source: "s", defaults: { lr: 0.01, weightDecay: 0.1, normalize: true, scale: "paper", axis: "rows" } },
+    {
+      id: "normuon",
+      title: "NorMuon",
+      meaning: "m",
+      source: "s",
+      defaults: { lr: 0.01, weightDecay: 0.1, normalize: true, scale: "paper", axis: "rows" },
+    },
     { id: "adamw", title: "AdamW", meaning: "m", source: "s", defaults: { lr: 0.003, weightDecay: 0.1 } },
   ],
   diagnostics: [
-    { id: "condition_number", title: "Condition number", shape: "scalar", unit: "", taps: ["update", "momentum"], defaultTaps: ["update"], logarithmic: true, meaning: "κ", source: "s" },
-    { id: "neuron_norm", title: "Neuron norms", shape: "histogram", unit: "log2", taps: ["update"], defaultTaps: ["update"], logarithmic: false, meaning: "ρ", source: "s" },
+    {
+      id: "condition_number",
+      title: "Condition number",
+      shape: "scalar",
+      unit: "",
+      taps: ["update", "momentum"],
+      defaultTaps: ["update"],
+      logarithmic: true,
+      meaning: "κ",
+      source: "s",
+    },
+    {
+      id: "neuron_norm",
+      title: "Neuron norms",
+      shape: "histogram",
+      unit: "log2",
+      taps: ["update"],
+      defaultTaps: ["update"],
+      logarithmic: false,
+      meaning: "ρ",
+      source: "s",
+    },
   ],
   taps: ["gradient", "momentum", "update"],
 };
@@ -73,7 +105,12 @@ class FakeEngine implements Engine {
       shape: request.channel === "neuron_norm" ? ("histogram" as const) : ("scalar" as const),
       values: request.channel === "neuron_norm" ? Float64Array.of(0, 3, 5, 0) : Float64Array.of(Infinity),
       edges: Float64Array.of(-Infinity, -4, 0, 4, Infinity),
-      min: -1, max: 2, count: 8, sum: 3, sumSquares: 9, seconds: 0.001,
+      min: -1,
+      max: 2,
+      count: 8,
+      sum: 3,
+      sumSquares: 9,
+      seconds: 0.001,
     }));
     const phases = [{ phase: "apply", rank: 0, seconds: 0.01, bytes: 64 }];
     return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements };
@@ -83,7 +120,8 @@ class FakeEngine implements Engine {
 
   set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void {
     const pattern = new RegExp(`^${scope.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
-    for (const { name } of parameters.filter((each) => each.group === group && pattern.test(each.name))) Object.assign(this.knobs.get(name)!, values);
+    for (const { name } of parameters.filter((each) => each.group === group && pattern.test(each.name)))
+      Object.assign(this.knobs.get(name)!, values);
   }
 
   save = async (): Promise<{ step: number; tensors: NamedTensor[] }> => ({

@@ -35,7 +35,10 @@ describe("the lock of a run folder", () => {
   it("is given once, and again after its release", async (t) => {
     const folder = temporaryFolder(t);
     const release = await lock(folder, await thisProcess());
-    await assert.rejects(lock(folder, await thisProcess()), { name: "UserError", message: new RegExp(`process ${process.pid} on ${hostname()}`) });
+    await assert.rejects(lock(folder, await thisProcess()), {
+      name: "UserError",
+      message: new RegExp(`process ${process.pid} on ${hostname()}`),
+    });
     release();
     assert.deepEqual(readdirSync(folder), []);
     (await lock(folder, await thisProcess()))();

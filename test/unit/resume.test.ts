@@ -8,7 +8,8 @@ import { order } from "../../extension/runs/order";
 import { until } from "./folders";
 import { begin, eventOf, eventsOf, read, resume, text, valuesOf } from "./runs";
 
-const started = (folder: string) => eventsOf(folder).flatMap((event) => (event.type === "started" ? [[event.step, event.resumedFrom]] : []));
+const started = (folder: string) =>
+  eventsOf(folder).flatMap((event) => (event.type === "started" ? [[event.step, event.resumedFrom]] : []));
 
 describe("a run that goes on", () => {
   it("has the losses of a straight run, changes by orders included", async (t) => {
@@ -22,9 +23,14 @@ describe("a run that goes on", () => {
     await first.done;
     const stopped = eventsOf(first.folder).at(-1)!;
     assert.ok(stopped.type === "stopped" && stopped.reason === "ordered" && stopped.checkpoint !== null);
-    await (await resume(first.folder)).done;
+    await (
+      await resume(first.folder)
+    ).done;
     assert.deepEqual(await valuesOf(first.folder, "loss/train"), wanted);
-    assert.deepEqual(started(first.folder), [[0, null], [stopped.step, stopped.checkpoint]]);
+    assert.deepEqual(started(first.folder), [
+      [0, null],
+      [stopped.step, stopped.checkpoint],
+    ]);
     assert.equal((await read(first.folder)).state().status, "finished");
   });
 
@@ -52,7 +58,10 @@ describe("a run that goes on", () => {
     const refused = await eventOf(resumed, "refused");
     assert.match(refused.reason, /given before the run was resumed/);
     const alert = await eventOf(resumed, "alert");
-    assert.match(alert.message, new RegExp(`goes on from step ${saved.step}; what was changed after its checkpoint does not hold: \\{"lr":0\\.9\\} at step`));
+    assert.match(
+      alert.message,
+      new RegExp(`goes on from step ${saved.step}; what was changed after its checkpoint does not hold: \\{"lr":0\\.9\\} at step`),
+    );
     await order(killed, { do: "stop" });
     await resumed.done;
     assert.equal(eventsOf(killed).filter(({ type }) => type === "applied").length, 5, "lr, checkpoint, lr; then normalize and stop");
@@ -80,10 +89,18 @@ describe("a run that goes on", () => {
     await running.done;
     rmSync(join(running.folder, "checkpoints"), { recursive: true });
     const wanted = await valuesOf(running.folder, "loss/train");
-    await (await resume(running.folder)).done;
+    await (
+      await resume(running.folder)
+    ).done;
     assert.deepEqual(await valuesOf(running.folder, "loss/train"), wanted);
-    assert.deepEqual((await valuesOf(running.folder, "loss/val")).map(([step]) => step), [0, 10, 20, 30, 40]);
-    assert.deepEqual(started(running.folder), [[0, null], [0, null]]);
+    assert.deepEqual(
+      (await valuesOf(running.folder, "loss/val")).map(([step]) => step),
+      [0, 10, 20, 30, 40],
+    );
+    assert.deepEqual(started(running.folder), [
+      [0, null],
+      [0, null],
+    ]);
   });
 
   it("passes a damaged checkpoint over, with a word", async (t) => {
@@ -116,7 +133,10 @@ describe("a run that goes on", () => {
     const finished = await begin(t);
     await finished.done;
     await assert.rejects(resume(finished.folder), { name: "UserError", message: /the run is finished \(step 40 of 40\)/ });
-    await assert.rejects(resume(join(finished.folder, "checkpoints")), { name: "UserError", message: /expected a run that Muonscope began/ });
+    await assert.rejects(resume(join(finished.folder, "checkpoints")), {
+      name: "UserError",
+      message: /expected a run that Muonscope began/,
+    });
   });
 });
 
@@ -125,7 +145,9 @@ describe("a trainer that vanished", () => {
     const running = await begin(t, { steps: 15 });
     await running.done;
     const events = join(running.folder, "events.jsonl");
-    const lines = readFileSync(events, "utf8").split("\n").filter((line) => !line.includes('"finished"'));
+    const lines = readFileSync(events, "utf8")
+      .split("\n")
+      .filter((line) => !line.includes('"finished"'));
     const gone = lines.join("\n").replace(`"pid":${process.pid}`, '"pid":999999999');
     writeFileSync(events, gone);
     writeFileSync(join(running.folder, "trainer.log"), "step 15\nterminate called\n");

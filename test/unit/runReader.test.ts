@@ -9,7 +9,8 @@ import { RunReader } from "../../extension/runs/runFolder";
 import { temporaryFolder } from "./folders";
 import { begin, read } from "./runs";
 
-const scalar = (step: number, value: number, tag = "loss/train"): Uint8Array => encodeValues(1e9 + step, step, [{ tag, shape: "scalar", value }]);
+const scalar = (step: number, value: number, tag = "loss/train"): Uint8Array =>
+  encodeValues(1e9 + step, step, [{ tag, shape: "scalar", value }]);
 const log = (...records: Uint8Array[]): Buffer => Buffer.concat([encodeFileVersion(1e9), ...records]);
 const points = (reader: RunReader, tag = "loss/train"): [number, number][] => {
   const series = reader.series(tag);
@@ -38,7 +39,11 @@ describe("a run folder", () => {
         assert.deepEqual(damage, [], `${file} up to byte ${end}`);
         writeFileSync(join(copy, file), content);
         await reader.poll();
-        assert.deepEqual([reader.events, reader.tags(), points(reader)], [whole.events, whole.tags(), points(whole)], `${file} from byte ${end}`);
+        assert.deepEqual(
+          [reader.events, reader.tags(), points(reader)],
+          [whole.events, whole.tags(), points(whole)],
+          `${file} from byte ${end}`,
+        );
         if (file !== "run.json") assert.deepEqual(reader.state(), whole.state());
       }
     }
@@ -87,7 +92,11 @@ describe("several logs are one run", () => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, "events.out.tfevents.100.h"), log(scalar(1, 1), scalar(2, 2), scalar(3, 3), scalar(3, 30, "other")));
     writeFileSync(join(folder, "events.out.tfevents.200.h"), log(scalar(2, 20), scalar(4, 40)));
-    assert.deepEqual(points(await read(folder)), [[1, 1], [2, 20], [4, 40]]);
+    assert.deepEqual(points(await read(folder)), [
+      [1, 1],
+      [2, 20],
+      [4, 40],
+    ]);
     assert.deepEqual(points(await read(folder), "other"), [[3, 30]]);
   });
   it("what is superseded goes even where the later one has nothing yet", async (t) => {
@@ -107,12 +116,21 @@ describe("several logs are one run", () => {
     const reader = await read(folder);
     appendFileSync(early, Buffer.concat([scalar(2, 2), scalar(4, 4)]));
     await reader.poll();
-    assert.deepEqual(points(reader), [[1, 1], [2, 2], [3, 30]]);
+    assert.deepEqual(points(reader), [
+      [1, 1],
+      [2, 2],
+      [3, 30],
+    ]);
   });
   it("steps out of order within one log are put in order, and a repeated one is replaced", async (t) => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, "events.out.tfevents.100.h"), log(...[5, 1, 3, 5, 2].map((step, i) => scalar(step, i))));
-    assert.deepEqual(points(await read(folder)), [[1, 1], [2, 4], [3, 2], [5, 3]]);
+    assert.deepEqual(points(await read(folder)), [
+      [1, 1],
+      [2, 4],
+      [3, 2],
+      [5, 3],
+    ]);
   });
 });
 
@@ -127,11 +145,17 @@ describe("damage", () => {
     writeFileSync(join(folder, "run.json"), "{");
     const reader = await read(folder);
     await reader.poll();
-    assert.deepEqual(points(reader), [[1, 1], [3, 3]]);
+    assert.deepEqual(points(reader), [
+      [1, 1],
+      [3, 3],
+    ]);
     assert.equal(reader.events.length, 1);
     assert.equal(reader.warnings.length, 3);
     assert.match(reader.warnings[0]!, /^run\.json, byte 0: not JSON/);
-    assert.equal(reader.warnings[1], `events.out.tfevents.100.h, byte ${log(scalar(1, 1)).length}: a record of 32 bytes does not match its checksum`);
+    assert.equal(
+      reader.warnings[1],
+      `events.out.tfevents.100.h, byte ${log(scalar(1, 1)).length}: a record of 32 bytes does not match its checksum`,
+    );
     assert.match(reader.warnings[2]!, /^events\.jsonl, byte 58: not JSON/);
   });
   it("a log that shrinks keeps what was read", async (t) => {
@@ -142,7 +166,10 @@ describe("damage", () => {
     writeFileSync(file, log());
     await reader.poll();
     await reader.poll();
-    assert.deepEqual(points(reader), [[1, 1], [2, 2]]);
+    assert.deepEqual(points(reader), [
+      [1, 1],
+      [2, 2],
+    ]);
     assert.equal(reader.warnings.length, 1);
     assert.match(reader.warnings[0]!, /is now shorter/);
   });
@@ -152,7 +179,12 @@ describe("a large run", () => {
   it("is read without blocking for long", async (t) => {
     const folder = temporaryFolder(t);
     const tags = Array.from({ length: 100 }, (_, i) => `condition_number/update/blocks.${i}`);
-    const values = (step: number) => encodeValues(1e9 + step, step, tags.map((tag) => ({ tag, shape: "scalar" as const, value: step })));
+    const values = (step: number) =>
+      encodeValues(
+        1e9 + step,
+        step,
+        tags.map((tag) => ({ tag, shape: "scalar" as const, value: step })),
+      );
     writeFileSync(join(folder, "events.out.tfevents.100.h"), log(...Array.from({ length: 4000 }, (_, i) => values(i + 1))));
     const reader = new RunReader(folder);
     // Time of this process's own, of which a busy machine takes none away: from one turn of the event loop to the next.

@@ -43,13 +43,25 @@ function go(session: Session, said: string[]): Running {
 }
 
 /** In a folder of its own unless one is given. */
-export async function begin(t: TestContext, json: object = {}, hooks: Hooks = {}, addon: Addon = fakeAddon(hooks), folder = temporaryFolder(t)): Promise<Running> {
+export async function begin(
+  t: TestContext,
+  json: object = {},
+  hooks: Hooks = {},
+  addon: Addon = fakeAddon(hooks),
+  folder = temporaryFolder(t),
+): Promise<Running> {
   writeFileSync(join(folder, "text.txt"), text);
   const file = join(folder, "run.muonscope.json");
   const resolved = resolveSpec({ ...small, ...json }, addon.describe(), { file });
   assert.ok("spec" in resolved, JSON.stringify(resolved));
   const said: string[] = [];
-  const session = await openNew(addon, resolved.spec, file, () => makeRunFolder(join(folder, "runs"), file), (line) => said.push(line));
+  const session = await openNew(
+    addon,
+    resolved.spec,
+    file,
+    () => makeRunFolder(join(folder, "runs"), file),
+    (line) => said.push(line),
+  );
   return go(session, said);
 }
 
@@ -59,7 +71,10 @@ export async function resume(folder: string, hooks: Hooks = {}, addon: Addon = f
 }
 
 export const eventsOf = (folder: string): RunEvent[] =>
-  readFileSync(join(folder, EVENTS_JSONL), "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line) as RunEvent);
+  readFileSync(join(folder, EVENTS_JSONL), "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as RunEvent);
 
 /** The first event of this type that fits; rejects when the run ends without one. */
 export async function eventOf<T extends RunEvent["type"]>(
@@ -68,10 +83,15 @@ export async function eventOf<T extends RunEvent["type"]>(
   fits: (event: Extract<RunEvent, { type: T }>) => boolean = () => true,
 ): Promise<Extract<RunEvent, { type: T }>> {
   let ended = false;
-  void running.done.then(() => (ended = true), () => (ended = true));
+  void running.done.then(
+    () => (ended = true),
+    () => (ended = true),
+  );
   for (;;) {
     const last = ended;
-    const found = eventsOf(running.folder).find((event): event is Extract<RunEvent, { type: T }> => event.type === type && fits(event as Extract<RunEvent, { type: T }>));
+    const found = eventsOf(running.folder).find(
+      (event): event is Extract<RunEvent, { type: T }> => event.type === type && fits(event as Extract<RunEvent, { type: T }>),
+    );
     if (found) return found;
     if (last) throw new Error(`the run ended without an event of type ${type}: ${JSON.stringify(eventsOf(running.folder))}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

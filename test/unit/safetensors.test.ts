@@ -36,7 +36,11 @@ describe("safetensors", () => {
     ["a range that is too short", { w: { dtype: "F32", shape: [2], data_offsets: [0, 4] } }, /takes 8 bytes, its range has 4/],
     ["a range outside of the file", { w: { dtype: "F32", shape: [3], data_offsets: [0, 12] } }, /not within the file's 8/],
     ["a range that runs backwards", { w: { dtype: "F32", shape: [1], data_offsets: [8, 4] } }, /bytes 8 to 4/],
-    ["ranges that overlap", { a: { dtype: "F32", shape: [1], data_offsets: [0, 4] }, b: { dtype: "I16", shape: [2], data_offsets: [2, 6] } }, /a and b overlap/],
+    [
+      "ranges that overlap",
+      { a: { dtype: "F32", shape: [1], data_offsets: [0, 4] }, b: { dtype: "I16", shape: [2], data_offsets: [2, 6] } },
+      /a and b overlap/,
+    ],
     ["metadata that is no text", { __metadata__: { step: 5 } }, /step is not a string/],
   ];
   for (const [what, value, message] of wrong) {

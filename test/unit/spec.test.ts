@@ -51,14 +51,46 @@ describe("a run file", () => {
     ["with an unknown section", { data, modle: {} }, ['unknown setting "modle"; did you mean "model"?']],
     ["with an unknown setting", { data, model: { witdh: 64 } }, ['unknown setting "model.witdh"; did you mean "model.width"?']],
     ["with a setting in the wrong place", { data, context: 64 }, ['unknown setting "context"; did you mean "model.context"?']],
-    ["with an unknown knob", { data, optimizer: { normalise: true } }, ['unknown setting "optimizer.normalise"; did you mean "optimizer.normalize"?']],
-    ["with an unknown preset", { data, optimizer: { preset: "normoun" } }, ['optimizer.preset: unknown preset "normoun"; did you mean "normuon"?']],
-    ["with a knob of another optimizer", { data, optimizer: { preset: "adamw", normalize: true } }, ["optimizer.normalize: does not apply to adamw; leave it out or choose another preset"]],
-    ["with a wrong choice", { data, optimizer: { scale: "papers" } }, ['optimizer.scale: expected "paper" or "preserve", received "papers"']],
-    ["with an unknown diagnostic", { data, diagnostics: { channels: { condition: ["update"] } } }, ['diagnostics.channels.condition: unknown diagnostic "condition"; did you mean "condition_number"?']],
-    ["with an unknown tap", { data, diagnostics: { channels: { neuron_norm: ["momentum"] } } }, ['diagnostics.channels.neuron_norm: unknown tap "momentum"; did you mean "update"?']],
-    ["with heads that do not fit", { data, model: { width: 100, heads: 8 } }, ["model.width: expected a multiple of 16 (twice the heads), received 100; 96 would do"]],
-    ["with several faults", { data, steps: 0, seed: -1 }, ["seed: expected an integer from 0 to 2147483647, received -1", "steps: expected an integer from 1 to 1000000000, received 0"]],
+    [
+      "with an unknown knob",
+      { data, optimizer: { normalise: true } },
+      ['unknown setting "optimizer.normalise"; did you mean "optimizer.normalize"?'],
+    ],
+    [
+      "with an unknown preset",
+      { data, optimizer: { preset: "normoun" } },
+      ['optimizer.preset: unknown preset "normoun"; did you mean "normuon"?'],
+    ],
+    [
+      "with a knob of another optimizer",
+      { data, optimizer: { preset: "adamw", normalize: true } },
+      ["optimizer.normalize: does not apply to adamw; leave it out or choose another preset"],
+    ],
+    [
+      "with a wrong choice",
+      { data, optimizer: { scale: "papers" } },
+      ['optimizer.scale: expected "paper" or "preserve", received "papers"'],
+    ],
+    [
+      "with an unknown diagnostic",
+      { data, diagnostics: { channels: { condition: ["update"] } } },
+      ['diagnostics.channels.condition: unknown diagnostic "condition"; did you mean "condition_number"?'],
+    ],
+    [
+      "with an unknown tap",
+      { data, diagnostics: { channels: { neuron_norm: ["momentum"] } } },
+      ['diagnostics.channels.neuron_norm: unknown tap "momentum"; did you mean "update"?'],
+    ],
+    [
+      "with heads that do not fit",
+      { data, model: { width: 100, heads: 8 } },
+      ["model.width: expected a multiple of 16 (twice the heads), received 100; 96 would do"],
+    ],
+    [
+      "with several faults",
+      { data, steps: 0, seed: -1 },
+      ["seed: expected an integer from 0 to 2147483647, received -1", "steps: expected an integer from 1 to 1000000000, received 0"],
+    ],
   ];
   for (const [what, json, expected] of wrong) it(`${what} is told what is wrong`, () => assert.deepEqual(problems(json), expected));
 });
@@ -70,9 +102,20 @@ describe("the schema of run files", () => {
       const [section, name] = path.split(".") as [string, string | undefined];
       assert.ok(name === undefined ? schema.properties[section] : schema.properties[section]?.properties?.[name], path);
     }
-    assert.deepEqual(Object.keys(schema.properties["optimizer"]!.properties!), ["preset", "clip", "lr", "weightDecay", "normalize", "scale", "axis"]);
+    assert.deepEqual(Object.keys(schema.properties["optimizer"]!.properties!), [
+      "preset",
+      "clip",
+      "lr",
+      "weightDecay",
+      "normalize",
+      "scale",
+      "axis",
+    ]);
     assert.deepEqual(schema.properties["optimizer"]!.properties!["scale"]!["enum"], ["paper", "preserve"]);
-    assert.deepEqual(Object.keys(schema.properties["diagnostics"]!.properties!["channels"]!["properties"] as object), ["condition_number", "neuron_norm"]);
+    assert.deepEqual(Object.keys(schema.properties["diagnostics"]!.properties!["channels"]!["properties"] as object), [
+      "condition_number",
+      "neuron_norm",
+    ]);
   });
   it("has defaults that a run file may state", () => {
     const json: Record<string, Record<string, unknown> | unknown> = { data };

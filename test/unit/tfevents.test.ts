@@ -2,14 +2,29 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { crc32c } from "../../extension/protocol/crc32c";
-import { encodeFileVersion, encodeSessionStart, encodeValues, EventDecoder, type LogEvent, type LogValue } from "../../extension/protocol/tfevents";
+import {
+  encodeFileVersion,
+  encodeSessionStart,
+  encodeValues,
+  EventDecoder,
+  type LogEvent,
+  type LogValue,
+} from "../../extension/protocol/tfevents";
 import { MessageWriter } from "../../extension/protocol/protobuf";
 import { frameRecord, RecordReader, type Item } from "../../extension/protocol/tfrecord";
 
 const histogram: LogValue = {
   tag: "neuron_norm/update/w",
   shape: "histogram",
-  value: { edges: Float64Array.of(-Infinity, -4, 0, 4, Infinity), counts: Float64Array.of(0, 3, 5, 0), min: -1, max: 2, count: 8, sum: 3, sumSquares: 9 },
+  value: {
+    edges: Float64Array.of(-Infinity, -4, 0, 4, Infinity),
+    counts: Float64Array.of(0, 3, 5, 0),
+    min: -1,
+    max: 2,
+    count: 8,
+    sum: 3,
+    sumSquares: 9,
+  },
 };
 const records = [
   encodeFileVersion(1e9),
@@ -104,7 +119,11 @@ describe("a log that was written", () => {
         `byte ${at}`,
       );
       const rest = records.filter((_, i) => i !== hit).map((_, i) => begins[i < hit ? i : i + 1]);
-      assert.deepEqual(items.filter((item) => item.kind === "record").map((item) => item.offset), rest, `byte ${at}`);
+      assert.deepEqual(
+        items.filter((item) => item.kind === "record").map((item) => item.offset),
+        rest,
+        `byte ${at}`,
+      );
     }
   });
 

@@ -16,14 +16,34 @@ describe("a run", () => {
     await done;
     const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as RunJson;
     assert.deepEqual([run.format, run.name, run.backend.id, run.data.vocabulary, run.parameters.length], [1, "run", "fake", 256, 3]);
-    assert.deepEqual(run.knobs.map(({ id }) => id), ["lr", "weightDecay", "normalize", "scale"], "live ones only");
-    assert.deepEqual(readdirSync(folder).filter((name) => !name.startsWith("events.out.")).sort(), ["checkpoints", "control.jsonl", "events.jsonl", "run.json"]);
-    assert.deepEqual(eventsOf(folder).map(({ type, step }) => [type, step]), [
-      ["started", 0], ["checkpoint", 10], ["checkpoint", 20], ["checkpoint", 30], ["checkpoint", 40], ["finished", 40],
-    ]);
+    assert.deepEqual(
+      run.knobs.map(({ id }) => id),
+      ["lr", "weightDecay", "normalize", "scale"],
+      "live ones only",
+    );
+    assert.deepEqual(
+      readdirSync(folder)
+        .filter((name) => !name.startsWith("events.out."))
+        .sort(),
+      ["checkpoints", "control.jsonl", "events.jsonl", "run.json"],
+    );
+    assert.deepEqual(
+      eventsOf(folder).map(({ type, step }) => [type, step]),
+      [
+        ["started", 0],
+        ["checkpoint", 10],
+        ["checkpoint", 20],
+        ["checkpoint", 30],
+        ["checkpoint", 40],
+        ["finished", 40],
+      ],
+    );
     const reader = await read(folder);
     assert.deepEqual(reader.warnings, []);
-    assert.deepEqual([...reader.series("loss/train")!.steps], Array.from({ length: 40 }, (_, i) => i + 1));
+    assert.deepEqual(
+      [...reader.series("loss/train")!.steps],
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    );
     assert.deepEqual([...reader.series("loss/val")!.steps], [0, 10, 20, 30, 40]);
     assert.deepEqual([...reader.series("shard/bytes/rank0")!.steps], [1, 11, 21, 31]);
     const lr = reader.series("optimizer/lr")!.values;
@@ -36,10 +56,17 @@ describe("a run", () => {
 
   it("measures everything at first, and later within its budget", async (t) => {
     const requests: number[] = [];
-    const { done } = await begin(t, { steps: 400, diagnostics: { budget: 0.05 } }, { onStep: (_, { measure }) => void requests.push(measure.length) });
+    const { done } = await begin(
+      t,
+      { steps: 400, diagnostics: { budget: 0.05 } },
+      { onStep: (_, { measure }) => void requests.push(measure.length) },
+    );
     await done;
     assert.equal(requests[0], 4, "two diagnostics of two matrices");
-    assert.ok(requests.slice(1).every((count) => count === 0 || count === 2), "a matrix at a time");
+    assert.ok(
+      requests.slice(1).every((count) => count === 0 || count === 2),
+      "a matrix at a time",
+    );
     // A step of the fake takes 20 ms, a value 1 ms: at 5 % there is one value a step, which is a matrix every other.
     const values = requests.slice(1).reduce((sum, count) => sum + count, 0);
     assert.ok(values > 390 && values < 402, `${values} values in 399 steps`);
@@ -47,20 +74,31 @@ describe("a run", () => {
 
   it("measures nothing without a budget, and everything when asked", async (t) => {
     const requests: number[] = [];
-    const running = await begin(t, { steps: 200, diagnostics: { budget: 0 } }, { milliseconds: 2, onStep: (_, { measure }) => void requests.push(measure.length) });
+    const running = await begin(
+      t,
+      { steps: 200, diagnostics: { budget: 0 } },
+      { milliseconds: 2, onStep: (_, { measure }) => void requests.push(measure.length) },
+    );
     const id = await order(running.folder, { do: "measure" });
     const applied = await eventOf(running, "applied", (event) => event.order === id);
     await order(running.folder, { do: "stop" });
     await running.done;
     assert.equal(requests[applied.step - 1], 4);
-    assert.equal(requests.reduce((sum, count) => sum + count, 0), 4);
+    assert.equal(
+      requests.reduce((sum, count) => sum + count, 0),
+      4,
+    );
   });
 });
 
 describe("orders to a run", () => {
   it("take effect at the step that is told, with the values before", async (t) => {
     const scales: number[] = [];
-    const running = await begin(t, { steps: 500, schedule: { warmup: 0, shape: "constant" } }, { milliseconds: 2, onStep: (_, { lrScale }) => void scales.push(lrScale) });
+    const running = await begin(
+      t,
+      { steps: 500, schedule: { warmup: 0, shape: "constant" } },
+      { milliseconds: 2, onStep: (_, { lrScale }) => void scales.push(lrScale) },
+    );
     const factor = await order(running.folder, { set: { lrFactor: 0.5 } });
     const first = await eventOf(running, "applied", (event) => event.order === factor);
     const knobs = await order(running.folder, { set: { normalize: false, "auxiliary.lr": 0.5 }, scope: "*" });
@@ -68,7 +106,10 @@ describe("orders to a run", () => {
     const scoped = await order(running.folder, { set: { lr: 0.7 }, scope: "blocks.1.*" });
     const third = await eventOf(running, "applied", (event) => event.order === scoped);
     assert.equal(running.session.engine.values("blocks.0.mlp.up")["normalize"], false);
-    assert.deepEqual(["blocks.0.mlp.up", "blocks.1.mlp.up", "head"].map((name) => running.session.engine.values(name)["lr"]), [0.01, 0.7, 0.5]);
+    assert.deepEqual(
+      ["blocks.0.mlp.up", "blocks.1.mlp.up", "head"].map((name) => running.session.engine.values(name)["lr"]),
+      [0.01, 0.7, 0.5],
+    );
     await order(running.folder, { do: "stop" });
     await running.done;
     assert.deepEqual([first.set, first.before], [{ lrFactor: 0.5 }, { lrFactor: 1 }]);
@@ -81,7 +122,9 @@ describe("orders to a run", () => {
   it("pause it at the end of the step, step it once, and let it go on", async (t) => {
     let control = "";
     // Given while step 20 is being made.
-    const onStep = (step: number): undefined => (step === 20 ? appendFileSync(control, '{"id":"p","do":"pause"}\n') : undefined);
+    const onStep = (step: number): undefined => {
+      if (step === 20) appendFileSync(control, '{"id":"p","do":"pause"}\n');
+    };
     const running = await begin(t, { steps: 60 }, { onStep, milliseconds: 2 });
     const { folder } = running;
     control = join(folder, "control.jsonl");
@@ -116,11 +159,20 @@ describe("orders to a run", () => {
     await eventOf(running, "refused", ({ order: id }) => id === "b");
     appendFileSync(join(running.folder, "control.jsonl"), 't":{"normalize":false,"lr":"x"}}\n');
     await eventOf(running, "refused", ({ order: id }) => id === "c");
-    assert.deepEqual(running.session.engine.values("blocks.0.mlp.up"), { lr: 0.01, weightDecay: 0.1, normalize: true, scale: "paper", axis: "rows" });
+    assert.deepEqual(running.session.engine.values("blocks.0.mlp.up"), {
+      lr: 0.01,
+      weightDecay: 0.1,
+      normalize: true,
+      scale: "paper",
+      axis: "rows",
+    });
     await order(running.folder, { do: "stop" });
     await running.done;
     const refused = eventsOf(running.folder).flatMap((event) => (event.type === "refused" ? [[event.order, event.reason]] : []));
-    assert.deepEqual(refused.map(([id]) => id), ["", "a", "b", "c"]);
+    assert.deepEqual(
+      refused.map(([id]) => id),
+      ["", "a", "b", "c"],
+    );
     assert.match(refused[1]![1]!, /lr: expected a number of at least 0, received -1/);
   });
 });
@@ -128,7 +180,8 @@ describe("orders to a run", () => {
 describe("trouble", () => {
   it("a step that is not finite is not applied: an alert, a pause, and the next batch on resume", async (t) => {
     let attempts = 0;
-    const onStep = (step: number): string | undefined => (step === 15 && ++attempts <= 2 ? (attempts === 1 ? "loss" : "blocks.0.mlp.up") : undefined);
+    const onStep = (step: number): string | undefined =>
+      step === 15 && ++attempts <= 2 ? (attempts === 1 ? "loss" : "blocks.0.mlp.up") : undefined;
     const running = await begin(t, { steps: 30 }, { onStep });
     const { folder, session } = running;
     const alert = await eventOf(running, "alert");
@@ -140,7 +193,10 @@ describe("trouble", () => {
     assert.equal(session.batches.position, position + 4);
     await order(folder, { do: "resume" });
     await running.done;
-    assert.deepEqual((await valuesOf(folder, "loss/train")).map(([step]) => step), Array.from({ length: 30 }, (_, i) => i + 1));
+    assert.deepEqual(
+      (await valuesOf(folder, "loss/train")).map(([step]) => step),
+      Array.from({ length: 30 }, (_, i) => i + 1),
+    );
     assert.equal((await read(folder)).state().status, "finished");
   });
 
@@ -167,7 +223,10 @@ describe("trouble", () => {
       const reader = await read(running.folder);
       assert.deepEqual(reader.warnings, []);
       const steps = reader.series("loss/train")!.steps;
-      assert.deepEqual([...steps], Array.from({ length: reader.events.at(-1)!.step }, (_, i) => i + 1));
+      assert.deepEqual(
+        [...steps],
+        Array.from({ length: reader.events.at(-1)!.step }, (_, i) => i + 1),
+      );
       const types = reader.events.map(({ type }) => type);
       assert.deepEqual(types, ["started", "alert", "paused", "resumed", "applied", "checkpoint", "stopped"]);
     } finally {
@@ -198,6 +257,9 @@ describe("trouble", () => {
   it("a place that cannot hold runs is an error with a remedy", async (t) => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, "runs"), "a file");
-    await assert.rejects(begin(t, small, {}, fakeAddon(), folder), /Runs are to be written to .*runs, which is not possible: .*Choose another folder/);
+    await assert.rejects(
+      begin(t, small, {}, fakeAddon(), folder),
+      /Runs are to be written to .*runs, which is not possible: .*Choose another folder/,
+    );
   });
 });
