@@ -109,6 +109,8 @@ export interface Engine {
   step(tokens: Int32Array, options: { lrScale: number; clip: number; measure: MeasureRequest[] }): Promise<StepResult>;
   /** Mean loss in nats per token over batches laid out as for step; changes nothing. */
   evaluate(tokens: Int32Array): Promise<number>;
+  /** Mean loss and its gradient with respect to every parameter, by the parameters' names; changes nothing. */
+  gradients(tokens: Int32Array): Promise<{ loss: number; tensors: NamedTensor[] }>;
   /** Live knobs, from the next step on. `scope` is a glob over parameter names. Throws on what is unknown or not live. */
   set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void;
   /** Values in force for one parameter. */

@@ -118,6 +118,8 @@ class FakeEngine implements Engine {
 
   evaluate = async (tokens: Int32Array): Promise<number> => tokens.reduce((sum, id) => sum + id, 0) / tokens.length / 256;
 
+  gradients = (): Promise<never> => Promise.reject(new Error("the fake has none"));
+
   set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void {
     const pattern = new RegExp(`^${scope.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
     for (const { name } of parameters.filter((each) => each.group === group && pattern.test(each.name)))
