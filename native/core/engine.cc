@@ -36,8 +36,9 @@ Engine::Engine(const EngineConfig& config) : config_(config.model), backend_(mak
     optimizer_ = makeOptimizer(*backend_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs,
                                config.ranks);
     diagnostics_ = makeDiagnostics(*backend_);
-  } catch (const std::bad_alloc&) {
-    throw std::runtime_error("the model does not fit into memory: lower the batch size, the context, the width or the number of layers");
+  } catch (const std::bad_alloc& error) {
+    throw std::runtime_error(std::string("the model does not fit into memory (") + error.what() +
+                             "): lower the batch size, the context, the width or the number of layers");
   }
 }
 

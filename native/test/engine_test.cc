@@ -179,6 +179,13 @@ TEST("engine: bad tokens and options are refused before anything changes") {
   CHECK(contents(engine) == before);
 }
 
+TEST("engine: a model that does not fit is refused with its size") {
+  EngineConfig config = smallConfig();
+  config.model.width = 1 << 16;
+  config.model.layers = 1 << 12;
+  CHECK_THROWS(Engine{config}, "GiB wanted");
+}
+
 TEST("engine: backends by name") {
   CHECK_EQ(makeBackend("auto", 1)->info().id, std::string("cpu"));
   CHECK_EQ(makeBackend("cpu", 3)->info().threads, 3);

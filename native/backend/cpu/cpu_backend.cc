@@ -1,17 +1,30 @@
 // Construction and memory of the CPU backend.
 #include "backend/cpu/cpu_backend.h"
 
+#include <cstdio>
 #include <cstring>
 #include <new>
 
 #include "backend/cpu/blas.h"
-#include "backend/cpu/cpu_count.h"
+#include "backend/cpu/machine.h"
 
 namespace muonscope {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};  // a cache line, and a vector of AVX-512
 constexpr int64_t kCopyGrain = 64 * 1024;   // floats; below this one thread is as fast
+constexpr double kCheckedFrom = 64 << 20;    // bytes; smaller allocations do not decide whether a run fits
+
+class OutOfMemory : public std::bad_alloc {
+ public:
+  OutOfMemory(double wanted, double available) {
+    std::snprintf(text_, sizeof text_, "%.1f GiB wanted, %.1f GiB free", wanted / 0x1p30, available / 0x1p30);
+  }
+  const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[64];
+};
 
 }  // namespace
 
@@ -22,7 +35,10 @@ CpuBackend::CpuBackend(int threads) : pool_(threads > 0 ? threads : availableCor
 }
 
 float* CpuBackend::allocate(int64_t floats) {
-  if (floats < 0 || floats > PTRDIFF_MAX / static_cast<int64_t>(sizeof(float))) throw std::bad_alloc();
+  // Linux promises more than there is, and kills who then uses it: so ask first.
+  const double wanted = double(floats) * sizeof(float);
+  if (wanted > kCheckedFrom)
+    if (const double available = availableMemory(); wanted > available) throw OutOfMemory(wanted, available);
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
   auto* p = static_cast<float*>(::operator new(bytes, kAlignment));
   zero(p, floats);

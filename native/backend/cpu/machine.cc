@@ -1,5 +1,5 @@
-// Physical cores from sysfs, restricted by the affinity mask and the CPU quota of the cgroup (v2, then v1).
-#include "backend/cpu/cpu_count.h"
+// Linux: sysfs and procfs, restricted by the affinity mask and by the limits of the cgroup (v2; v1 for the CPU quota).
+#include "backend/cpu/machine.h"
 
 #include <algorithm>
 #include <cmath>
@@ -57,6 +57,25 @@ double quota() {
   }
   return cores;
 }
+
+// The number that follows `key` in a file of "key number" lines; infinite where there is none.
+double field(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string word; file >> word;)
+    if (double value; word == key && file >> value) return value;
+  return INFINITY;
+}
+
+double cgroupMemory() {
+  double limit = 0, used = 0;
+  std::ifstream limitFile("/sys/fs/cgroup/memory.max"), usedFile("/sys/fs/cgroup/memory.current");
+  if (!(limitFile >> limit) || !(usedFile >> used)) return INFINITY;  // "max": no limit
+  // What is used holds the cache of files, which gives way.
+  const std::string statistics = "/sys/fs/cgroup/memory.stat";
+  return limit - used + field(statistics, "inactive_file") + field(statistics, "active_file");
+}
+
+double memory() { return std::min(1024 * field("/proc/meminfo", "MemAvailable:"), cgroupMemory()); }
 #elif defined(__APPLE__)
 int physicalCores() {
   int cores = 0;
@@ -67,9 +86,11 @@ int physicalCores() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 double quota() { return INFINITY; }
+double memory() { return INFINITY; }
 #else
 int physicalCores() { return static_cast<int>(std::thread::hardware_concurrency()); }
 double quota() { return INFINITY; }
+double memory() { return INFINITY; }
 #endif
 
 }  // namespace
@@ -78,5 +99,7 @@ int availableCores() {
   const double limited = std::min<double>(physicalCores(), std::ceil(quota()));
   return std::max(1, static_cast<int>(limited));
 }
+
+double availableMemory() { return memory(); }
 
 }  // namespace muonscope
