@@ -204,7 +204,10 @@ function datasetsOf({ lines, x, y }: Content): ChartDataset<"line", Point[]>[] {
       borderJoinStyle: "round",
     };
     if (infinite.length === 0) return [drawn];
-    return [drawn, { ...common, data: infinite, showLine: false, pointStyle: "triangle", pointRadius: 4, clip: false as const }];
+    return [
+      drawn,
+      { ...common, borderWidth: 1, data: infinite, showLine: false, pointStyle: "triangle", pointRadius: 4, clip: false as const },
+    ];
   });
 }
 

@@ -75,7 +75,9 @@ export class Picker {
     const key = JSON.stringify(choices);
     if (key !== this.shown) {
       this.shown = key;
-      this.dropdown.replaceChildren(...choices.map((choice) => h("vscode-option", { value: choice.value }, choice.label)));
+      // New options are there for the dropdown only after a while: until then it takes no value, but the selected one then.
+      const option = (choice: Choice) => h("vscode-option", { value: choice.value, selected: choice.value === value }, choice.label);
+      this.dropdown.replaceChildren(...choices.map(option));
     }
     if (this.dropdown.value !== value) this.dropdown.value = value;
     this.dropdown.hidden = choices.length === 0;

@@ -90,8 +90,8 @@ export class Banner {
           h(
             "div",
             { class: "banner-text" },
-            h("b", {}, `${STATUS_TEXT[run.status]} at step ${formatCount(run.step)}.`),
-            ` ${run.reason ?? ""}`,
+            h("b", {}, `${STATUS_TEXT[run.status]} at step ${formatCount(run.step)}`),
+            run.reason ? `: ${run.reason}` : "",
           ),
           ...(log ? [h("pre", { tabindex: "0", "aria-label": "Last lines of the trainer's log" }, log)] : []),
           h(
