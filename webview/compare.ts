@@ -87,11 +87,11 @@ loss.panel.tools.append(
   ),
 );
 const overTime = new SeriesPanel(scene, "matrix", "Condition number", () => {
-  const tag = matrixTag(view.profile.channel, view.profile.tap, view.tensor);
+  const tag = matrixTag(view.profile.channel, view.profile.tap, tensor());
   return { logY: channel()?.logarithmic ?? false, readings: [tag], lines: [{ tag, name: runName, style: runStyle }] };
 });
-const profile = new ProfilePanel(scene, view.profile, () => view.tensor, select);
-const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, () => view.tensor, select, changed, { slider: false });
+const profile = new ProfilePanel(scene, view.profile, tensor, select);
+const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, tensor, select, changed, { slider: false });
 const slider = new StepSlider("At step", "The last step that every run has made", (step) => {
   view.step = step;
   changed();
@@ -174,8 +174,13 @@ function channel() {
   return catalog.channels.find(({ id }) => id === view.profile.channel);
 }
 
-function select(tensor: string): void {
-  view.tensor = tensor;
+/** The chosen matrix; until one is, the first. */
+function tensor(): string {
+  return catalog.tensors.includes(view.tensor) ? view.tensor : (catalog.tensors[0] ?? "");
+}
+
+function select(chosen: string): void {
+  view.tensor = chosen;
   changed();
 }
 
@@ -197,7 +202,6 @@ function commonStep(): number {
 }
 
 function showCatalog(): void {
-  if (!catalog.tensors.includes(view.tensor)) view.tensor = catalog.tensors[0] ?? "";
   const scalars = catalog.channels.filter(({ shape }) => shape === "scalar");
   const chosen = scalars.find(({ id }) => id === view.profile.channel) ?? scalars[0];
   if (chosen) {
@@ -214,9 +218,9 @@ function showCatalog(): void {
   );
   tensorPicker.show(
     catalog.tensors.map((tensor) => ({ value: tensor, label: tensor })),
-    view.tensor,
+    tensor(),
   );
-  overTime.panel.setTitle(`${chosen?.title ?? "Scalar"}: ${view.tensor}`, chosen?.meaning ?? "");
+  overTime.panel.setTitle(`${chosen?.title ?? "Scalar"}: ${tensor()}`, chosen?.meaning ?? "");
   profile.show(catalog);
   snapshot.show(catalog);
 }

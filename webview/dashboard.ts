@@ -74,8 +74,8 @@ const small = ([0, 1] as const).map((index) => {
   panel.panel.titledBy(picker.element);
   return { panel, picker };
 });
-const matrix = new MatrixPanel(scene, "matrix", view.matrix, () => view.tensor, select, changed);
-const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, () => view.tensor, select, changed, { slider: true });
+const matrix = new MatrixPanel(scene, "matrix", view.matrix, tensor, select, changed);
+const snapshot = new SnapshotPanel(scene, "snapshot", view.snapshot, tensor, select, changed, { slider: true });
 const updater = new Updater<FromDashboard>({
   host,
   parts: [loss, ...small.map(({ panel }) => panel), matrix, snapshot],
@@ -107,8 +107,13 @@ onThemeChange(changed);
 changed();
 send({ type: "ready" });
 
-function select(tensor: string): void {
-  view.tensor = tensor;
+/** The chosen matrix; until one is, the first. */
+function tensor(): string {
+  return catalog.tensors.includes(view.tensor) ? view.tensor : (catalog.tensors[0] ?? "");
+}
+
+function select(chosen: string): void {
+  view.tensor = chosen;
   changed();
 }
 
@@ -123,7 +128,6 @@ function changed(): void {
 }
 
 function showCatalog(): void {
-  if (!catalog.tensors.includes(view.tensor)) view.tensor = catalog.tensors[0] ?? "";
   small.forEach(({ picker }, index) =>
     picker.show(
       catalog.plain.map((plain) => ({ value: plain, label: SCALAR_TITLES[plain] ?? plain })),
