@@ -73,8 +73,12 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
 }
 
 function isStart(line: string, pid: number | undefined): boolean {
-  const event = JSON.parse(line) as RunEvent;
-  return event.type === "started" && event.pid === pid;
+  try {
+    const event = JSON.parse(line) as RunEvent;
+    return event.type === "started" && event.pid === pid;
+  } catch {
+    return false; // half a line that a power cut left; its reader warns of it
+  }
 }
 
 /** What the trainer said; a run that never began leaves no folder behind. */

@@ -1,7 +1,7 @@
 /** What a run says of itself: numbers to TensorBoard's log, happenings to `events.jsonl`. Never in the step's way. */
 import { join } from "node:path";
 import { hostname } from "node:os";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { EVENTS_JSONL, type RunEvent } from "../protocol/runFolder";
 import { encodeFileVersion, encodeSessionStart, encodeValues, type LogValue } from "../protocol/tfevents";
 import { isEventFile } from "../runs/list";
@@ -22,7 +22,9 @@ export class LogWriter {
   /** `from`: the step whose values this log is the first to hold, when it continues another one's. */
   constructor(folder: string, from: number | null) {
     this.numbers = new Appender(join(folder, nextName(folder)));
-    this.happenings = new Appender(join(folder, EVENTS_JSONL));
+    const events = join(folder, EVENTS_JSONL);
+    this.happenings = new Appender(events);
+    if (endsTorn(events)) this.happenings.push(Buffer.from("\n"));
     const now = Date.now() / 1000;
     this.numbers.push(encodeFileVersion(now));
     if (from !== null) this.numbers.push(encodeSessionStart(now, from));
@@ -75,4 +77,10 @@ function nextName(folder: string): string {
     .map((name) => Number(/\.tfevents\.(\d+)/.exec(name)?.[1] ?? 0));
   const now = Math.max(Math.floor(Date.now() / 1000), ...seconds.map((second) => second + 1));
   return `events.out.tfevents.${now}.${hostname()}.${process.pid}`;
+}
+
+/** A power cut or a full disk may have left half a line: the next one must not be glued to it. */
+function endsTorn(path: string): boolean {
+  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+  return text !== "" && !text.endsWith("\n");
 }

@@ -74,6 +74,7 @@ export class Loop {
     this.secondsPerStep = this.secondsPerStep === undefined ? seconds : INERTIA * this.secondsPerStep + (1 - INERTIA) * seconds;
     this.show(step === spec.steps);
     if (step % spec.validation.every === 0 && step < spec.steps) await this.validate();
+    if (step % spec.validation.every === 0 && step < spec.steps) this.logMemory();
     if (spec.checkpoints.every > 0 && step % spec.checkpoints.every === 0 && step < spec.steps) await this.checkpoint();
     if (steering.stepping) {
       steering.stepping = false;
@@ -128,10 +129,12 @@ export class Loop {
       count++;
     }
     this.validationLoss = sum / count;
-    log.values(this.step, [
-      { tag: LOSS_VALIDATION, shape: "scalar", value: this.validationLoss },
-      { tag: "memory/peak_rss", shape: "scalar", value: process.resourceUsage().maxRSS * 1024 },
-    ]);
+    log.values(this.step, [{ tag: LOSS_VALIDATION, shape: "scalar", value: this.validationLoss }]);
+  }
+
+  /** The trainer's largest resident size so far, bytes; Node counts in kilobytes. */
+  private logMemory(): void {
+    this.session.log.values(this.step, [{ tag: "memory/peak_rss", shape: "scalar", value: process.resourceUsage().maxRSS * 1024 }]);
   }
 
   /** The file, or null when it could not be written: said, and the run goes on. */
@@ -181,6 +184,7 @@ export class Loop {
     const { log } = this.session;
     await this.validate();
     if (this.savedStep !== this.step) await this.checkpoint();
+    this.logMemory();
     const seconds = (performance.now() - this.started) / 1000;
     log.event({ type: "finished", step: this.step, loss: this.loss, validationLoss: this.validationLoss, seconds });
     const validation = this.validationLoss === null ? "" : `, validation loss ${this.validationLoss.toFixed(4)}`;

@@ -114,6 +114,21 @@ describe("a run that goes on", () => {
     assert.deepEqual(started(running.folder)[1], [20, join("checkpoints", "step-00000020.safetensors")]);
   });
 
+  it("writes its events below a line that a power cut tore", async (t) => {
+    const running = await begin(t);
+    await running.done;
+    rmSync(join(running.folder, "checkpoints", "step-00000040.safetensors"));
+    const path = join(running.folder, "events.jsonl");
+    truncateSync(path, readFileSync(path).length - 10);
+    await (
+      await resume(running.folder)
+    ).done;
+    const reader = await read(running.folder);
+    assert.equal(reader.state().status, "finished");
+    assert.equal(reader.events.filter(({ type }) => type === "started").length, 2);
+    assert.equal(reader.warnings.length, 1, "the torn line");
+  });
+
   it("says when its data has changed meanwhile", async (t) => {
     const running = await begin(t);
     await running.done;

@@ -46,6 +46,7 @@ describe("a run", () => {
     );
     assert.deepEqual([...reader.series("loss/val")!.steps], [0, 10, 20, 30, 40]);
     assert.deepEqual([...reader.series("shard/bytes/rank0")!.steps], [1, 11, 21, 31]);
+    assert.deepEqual([...reader.series("memory/peak_rss")!.steps], [10, 20, 30, 40]);
     const lr = reader.series("optimizer/lr")!.values;
     assert.ok(Math.abs(lr[0]! - 0.01 / 5) < 1e-9 && Math.abs(lr[10]! - 0.01) < 1e-9 && lr[39]! < 0.001);
     assert.equal(reader.series("condition_number/update/blocks.1.mlp.up")!.values[0], Infinity);
