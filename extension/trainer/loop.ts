@@ -177,7 +177,7 @@ export class Loop {
     const { log } = this.session;
     const checkpoint = this.step > 0 ? await this.checkpoint() : null;
     log.event({ type: "stopped", step: this.step, reason, checkpoint });
-    this.progress.say(`Stopped after step ${this.step}.${checkpoint ? ` Go on with --resume ${this.session.folder}` : ""}`);
+    this.progress.say(`Stopped after step ${this.step}.${checkpoint ? ` Go on: npm run train -- --resume ${this.session.folder}` : ""}`);
   }
 
   private async finish(): Promise<void> {
