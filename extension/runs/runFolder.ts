@@ -131,8 +131,8 @@ export class RunReader {
       steps: this.run?.spec.steps ?? null,
       loss: last(train),
       validationLoss: last(this.store.series(LOSS_VALIDATION)),
-      firstTime: train?.times.length ? train.times[0]! * 1000 : null,
-      lastTime: this.store.lastTime === null ? null : this.store.lastTime * 1000,
+      firstTime: milliseconds(this.store.firstTime),
+      lastTime: milliseconds(this.store.lastTime),
       lastLines: this.lastLines,
     });
   }
@@ -175,6 +175,8 @@ export class RunReader {
     return listCheckpoints(this.folder);
   }
 }
+
+const milliseconds = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000);
 
 /** Of a run folder, ascending by step; none when it has no folder of checkpoints yet. */
 export async function listCheckpoints(folder: string): Promise<Checkpoint[]> {

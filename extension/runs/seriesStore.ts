@@ -122,12 +122,14 @@ export class SeriesStore {
   private readonly scalars = new Map<string, Column<number>>();
   private readonly histograms = new Map<string, Column<HistogramValue>>();
   private readonly vectors = new Map<string, Column<Float64Array>>();
-  /** Of the last value added. */
+  /** Seconds since the epoch, of the first and the last value added. */
+  firstTime: number | null = null;
   lastTime: number | null = null;
   lastStep = 0;
 
   /** `file`: the event files' order; a later one wins where steps overlap. */
   add(file: number, step: number, time: number, value: LogValue): void {
+    this.firstTime ??= time;
     this.lastTime = time;
     this.lastStep = Math.max(this.lastStep, step);
     if (value.shape === "scalar") {

@@ -24,7 +24,7 @@ export class Loop {
   private readonly plan: MeasurePlan;
   private readonly started = performance.now();
   /** The last one made. */
-  step: number;
+  private step: number;
   private loss: number | null = null;
   private validationLoss: number | null = null;
   private savedStep: number | undefined;
@@ -41,8 +41,17 @@ export class Loop {
     this.plan = new MeasurePlan(session.spec.diagnostics, session.engine.parameters(), session.description.diagnostics);
   }
 
-  /** Until the last step is made or the run is stopped. Rejects when the engine fails. */
+  /** Until the last step is made or the run is stopped. Rejects when the engine fails; the run's folder tells it then. */
   async run(): Promise<void> {
+    try {
+      await this.train();
+    } catch (error) {
+      this.session.log.event({ type: "failed", step: this.step, message: (error as Error).message });
+      throw error;
+    }
+  }
+
+  private async train(): Promise<void> {
     const { steering, spec } = this.session;
     if (this.step === 0) await this.validate();
     while (this.step < spec.steps) {

@@ -43,12 +43,10 @@ async function train(session: Session, progress: ProgressLine): Promise<number> 
       progress.say("Stopping after this step, with a checkpoint. Again: at once, without one.");
     });
   }
-  const loop = new Loop(session, progress);
   let code = 0;
   try {
-    await loop.run();
+    await new Loop(session, progress).run();
   } catch (error) {
-    log.event({ type: "failed", step: loop.step, message: (error as Error).message });
     progress.end();
     console.error(`The run ${spec.name} failed: ${(error as Error).stack}`);
     code = 1;

@@ -81,8 +81,8 @@ describe("a run folder", () => {
     writeFileSync(join(folder, "events.out.tfevents.1.h"), log(scalar(7, 0.5, "Loss/test")));
     const reader = await read(folder);
     assert.deepEqual(reader.tags(), ["Loss/test"]);
-    const { status, step, steps, loss } = reader.state();
-    assert.deepEqual([status, step, steps, loss], ["unknown", 7, null, null]);
+    const { status, step, steps, loss, startedAt, updatedAt } = reader.state();
+    assert.deepEqual([status, step, steps, loss, startedAt, updatedAt], ["unknown", 7, null, null, 1e12 + 7000, 1e12 + 7000]);
     await assert.rejects(new RunReader(join(folder, "none")).poll(), /ENOENT/);
   });
 });

@@ -201,6 +201,16 @@ describe("trouble", () => {
     assert.equal((await read(folder)).state().status, "finished");
   });
 
+  it("an engine that fails ends the run, and the folder says why", async (t) => {
+    const onStep = (step: number): undefined => {
+      if (step === 8) throw new Error("out of memory");
+    };
+    const running = await begin(t, {}, { onStep });
+    await assert.rejects(running.done, /out of memory/);
+    const { status, reason, step } = (await read(running.folder)).state();
+    assert.deepEqual([status, reason, step], ["failed", "out of memory", 7]);
+  });
+
   it("a full disk pauses the run; nothing is lost once there is room", async (t) => {
     const place = temporaryFolder(t);
     try {
