@@ -35,7 +35,7 @@ const view = host.restore({
   logLoss: false,
   small: [LEARNING_RATE, TOKENS_PER_SECOND],
   tensor: "",
-  matrix: { channel: "condition_number", tap: "update", hidden: [] },
+  matrix: { channel: "condition_number", tap: "update", hidden: null, drawing: "lines" },
   snapshot: { channel: "neuron_norm", taps: [], step: null, layout: "overlay" },
 });
 let catalog: Catalog = { plain: [], channels: [], tensors: [] };

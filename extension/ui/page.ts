@@ -114,6 +114,8 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
         return;
       case "drawn":
         this.drawing = false;
+        // What was asked for meanwhile.
+        this.flush();
         return;
       case "pageError":
         this.app.log.error(`${this.kind.name} page: ${common.message}`);

@@ -18,7 +18,9 @@ import {
   type Plugin,
   type ScaleOptionsByType,
 } from "chart.js";
-import { drawOverlay, FONT_SIZE, type Mark } from "./overlay";
+import { isRound, tickText, type Axis } from "./axis";
+import { drawOverlay, FONT_SIZE, type Area, type Mark } from "./overlay";
+import { listen, type Drag, type Pointed } from "./pointer";
 import { theme } from "./theme";
 
 Chart.register(LineController, LineElement, PointElement, LinearScale, LogarithmicScale, Filler);
@@ -37,16 +39,6 @@ export interface Line {
   fill?: string;
 }
 
-export interface Axis {
-  log: boolean;
-  min: number;
-  max: number;
-  title?: string;
-  format: (value: number) => string;
-  /** Only these, instead of round numbers. */
-  ticks?: number[];
-}
-
 export interface Content {
   lines: Line[];
   x: Axis;
@@ -59,28 +51,20 @@ interface Point {
   y: number;
 }
 
-/** Decades of a log axis from which its ticks are written as powers of ten. */
-const POWERS_FROM = 4;
-/** Pixels that a drag must cover to mean a zoom and not a click. */
-const DRAG_MINIMUM = 6;
-
-export class LineChart {
+export class LineChart implements Pointed {
   readonly element = document.createElement("div");
   private readonly canvas = document.createElement("canvas");
   private chart: Chart<"line", Point[]> | undefined;
   private kind = "";
   private content: Content | undefined;
   private cursor: number | null = null;
-  private drag: { from: number; to: number } | null = null;
+  private drag: Drag = null;
 
   /** `onCursor`: the pointer is over x, or left. `onZoom`: a range was dragged; null = show all again. */
-  constructor(
-    private readonly onCursor: (x: number | null) => void,
-    private readonly onZoom: (range: { from: number; to: number } | null) => void,
-  ) {
+  constructor(onCursor: (x: number | null) => void, onZoom: (range: { from: number; to: number } | null) => void) {
     this.element.className = "chart";
     this.element.append(this.canvas);
-    this.listen();
+    listen(this.canvas, this, onCursor, onZoom);
   }
 
   /** Pixels of the plot's width; a guess before the first drawing. */
@@ -115,6 +99,19 @@ export class LineChart {
     this.chart?.draw();
   }
 
+  area(): Area | undefined {
+    return this.chart?.chartArea;
+  }
+
+  valueAt(pixel: number): number {
+    return this.chart?.scales["x"]?.getValueForPixel(pixel) ?? 0;
+  }
+
+  dragged(drag: Drag): void {
+    this.drag = drag;
+    this.chart?.draw();
+  }
+
   private configuration(content: Content, datasets: ChartDataset<"line", Point[]>[]): ChartConfiguration<"line", Point[]> {
     return {
       type: "line",
@@ -141,40 +138,6 @@ export class LineChart {
         drawOverlay(ctx, chartArea, (x) => scales["x"]!.getPixelForValue(x), { marks: this.content?.marks ?? [], cursor, drag });
       },
     };
-  }
-
-  private listen(): void {
-    const place = (event: PointerEvent): number | null => {
-      const area = this.chart?.chartArea;
-      if (!area) return null;
-      const x = event.clientX - this.canvas.getBoundingClientRect().left;
-      return Math.min(area.right, Math.max(area.left, x));
-    };
-    const valueAt = (pixel: number): number => this.chart!.scales["x"]!.getValueForPixel(pixel) ?? 0;
-    this.canvas.addEventListener("pointermove", (event) => {
-      const x = place(event);
-      if (x === null) return;
-      if (this.drag) {
-        this.drag.to = x;
-        this.chart?.draw();
-      }
-      this.onCursor(valueAt(x));
-    });
-    this.canvas.addEventListener("pointerleave", () => this.onCursor(null));
-    this.canvas.addEventListener("pointerdown", (event) => {
-      const x = place(event);
-      if (x === null || event.button !== 0) return;
-      this.canvas.setPointerCapture(event.pointerId);
-      this.drag = { from: x, to: x };
-    });
-    this.canvas.addEventListener("pointerup", () => {
-      const drag = this.drag;
-      this.drag = null;
-      this.chart?.draw();
-      if (!drag || Math.abs(drag.to - drag.from) < DRAG_MINIMUM) return;
-      this.onZoom({ from: valueAt(Math.min(drag.from, drag.to)), to: valueAt(Math.max(drag.from, drag.to)) });
-    });
-    this.canvas.addEventListener("dblclick", () => this.onZoom(null));
   }
 }
 
@@ -217,16 +180,6 @@ function scalesOf(content: Content): Record<"x" | "y", Partial<ScaleOptionsByTyp
 
 function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"linear" | "logarithmic">> {
   const colors = theme();
-  const decades = axis.log ? Math.log10(axis.max / axis.min) : 0;
-  // On a log axis: every decade; in a short one 2 and 5 as well, in a very short one all round numbers.
-  const shown = (value: number): boolean => {
-    const mantissa = Number((value / 10 ** Math.floor(Math.log10(value) + 1e-9)).toPrecision(4));
-    return (
-      mantissa === 1 ||
-      (decades < 3 && (mantissa === 2 || mantissa === 5)) ||
-      (decades < 0.7 && Number(mantissa.toPrecision(2)) === mantissa)
-    );
-  };
   const scale = {
     type: axis.log ? ("logarithmic" as const) : ("linear" as const),
     min: axis.min,
@@ -249,39 +202,13 @@ function scaleOf(axis: Axis, horizontal: boolean): Partial<ScaleOptionsByType<"l
       autoSkipPadding: horizontal ? 16 : 8,
       includeBounds: false,
       maxTicksLimit: axis.ticks ? axis.ticks.length : horizontal ? 9 : 7,
-      callback: (value: number | string) => {
-        return decades >= POWERS_FROM ? power(Number(value)) : axis.format(Number(value));
-      },
+      callback: (value: number | string) => tickText(axis, Number(value)),
     },
     // Before Chart.js thins them out: it counts those without a label, too.
     afterBuildTicks: (built: { ticks: { value: number }[] }) => {
       if (axis.ticks) built.ticks = axis.ticks.map((value) => ({ value }));
-      else if (axis.log) built.ticks = built.ticks.filter(({ value }) => shown(value));
+      else if (axis.log) built.ticks = built.ticks.filter(({ value }) => isRound(axis, value));
     },
   };
   return scale as unknown as Partial<ScaleOptionsByType<"linear" | "logarithmic">>;
-}
-
-/** 10⁵ for 1e5. */
-const power = (value: number): string =>
-  `10${[...String(Math.round(Math.log10(value)))].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)] ?? "⁻").join("")}`;
-
-/** The smallest axis that holds all finite values, with a little air. */
-export function fit(lines: Iterable<ArrayLike<number>>, log: boolean): { min: number; max: number } {
-  let [min, max] = [Infinity, -Infinity];
-  for (const values of lines) {
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!;
-      if (!Number.isFinite(value) || (log && value <= 0)) continue;
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-  }
-  if (min > max) return log ? { min: 1, max: 10 } : { min: 0, max: 1 };
-  if (log) {
-    const air = Math.max(1.05, (max / min) ** 0.06);
-    return { min: min / air, max: max * air };
-  }
-  const air = (max - min) * 0.06 || Math.abs(max) * 0.05 || 1;
-  return { min: min - air, max: max + air };
 }

@@ -2,8 +2,8 @@
 import { formatNumber } from "../../extension/protocol/format";
 import type { Catalog, DataMessage, ProfileData, ProfileRequest, SeriesRequest } from "../../extension/protocol/panels";
 import { matrixTag } from "../../extension/protocol/tags";
-import { h, Picker } from "./dom";
-import { MatrixTable } from "./matrices";
+import { h, Picker, segmented } from "./dom";
+import { MatrixTable, placeOf } from "./matrices";
 import type { Scene } from "./scene";
 import { SeriesPanel, type Plan } from "./seriesPanel";
 import { blend, theme } from "./theme";
@@ -11,8 +11,9 @@ import { blend, theme } from "./theme";
 export interface MatrixView {
   channel: string;
   tap: string;
-  /** Kinds of matrix that are not drawn. */
-  hidden: string[];
+  /** Kinds of matrix that are not drawn; null: not chosen. */
+  hidden: string[] | null;
+  drawing: "lines" | "heatMap";
 }
 
 /** Beyond these a chart says nothing: only the first kind is drawn until its user asks for more. */
@@ -39,7 +40,16 @@ export class MatrixPanel {
     this.series = new SeriesPanel(scene, id, "Condition number", () => this.plan());
     this.channelPicker = new Picker("Quantity", (channel) => this.change({ channel }));
     this.tapPicker = new Picker("Tap: where in the optimizer it is measured", (tap) => this.change({ tap }));
-    this.series.panel.tools.append(this.channelPicker.element, this.tapPicker.element);
+    const drawing = segmented(
+      "Drawing",
+      [
+        { value: "lines", label: "Lines" },
+        { value: "heatMap", label: "Heat Map" },
+      ],
+      view.drawing,
+      (value) => this.change({ drawing: value as MatrixView["drawing"] }),
+    );
+    this.series.panel.tools.append(drawing, this.channelPicker.element, this.tapPicker.element);
     this.series.panel.body.classList.add("with-table");
     this.series.panel.body.append(this.table);
   }
@@ -53,7 +63,6 @@ export class MatrixPanel {
       this.view.channel = channel.id;
       if (!channel.taps.includes(this.view.tap)) this.view.tap = channel.taps.find((tap) => tap === "update") ?? channel.taps[0]!;
     }
-    if (this.view.hidden.length === 0 && catalog.tensors.length > MANY_LINES) this.view.hidden = this.matrices.kinds.slice(1);
     this.channelPicker.show(
       scalars.map(({ id, title }) => ({ value: id, label: title })),
       this.view.channel,
@@ -99,11 +108,13 @@ export class MatrixPanel {
 
   private plan(): Plan {
     const channel = this.catalog.channels.find(({ id }) => id === this.view.channel);
-    const shown = this.matrices.tensors.filter((tensor) => !this.view.hidden.some((kind) => this.isKind(tensor, kind)));
+    const shown = this.matrices.tensors.filter((tensor) => !this.hidden().includes(placeOf(tensor).kind));
     const selected = this.selected();
-    // The selected one last, so uppermost, and in full colour.
-    const lines = [...shown.filter((tensor) => tensor !== selected), ...shown.filter((tensor) => tensor === selected)];
+    const heatMap = this.view.drawing === "heatMap";
+    // Lines: the selected one last, so uppermost, and in full colour.
+    const lines = heatMap ? shown : [...shown.filter((tensor) => tensor !== selected), ...shown.filter((tensor) => tensor === selected)];
     return {
+      heatMap,
       logY: channel?.logarithmic ?? false,
       readings: [matrixTag(this.view.channel, this.view.tap, selected)],
       lines: lines.map((tensor) => ({
@@ -115,8 +126,8 @@ export class MatrixPanel {
     };
   }
 
-  private isKind(tensor: string, kind: string): boolean {
-    return this.matrices.blocks.some((block) => this.matrices.at(block, kind) === tensor);
+  private hidden(): string[] {
+    return this.view.hidden ?? (this.matrices.tensors.length > MANY_LINES ? this.matrices.kinds.slice(1) : []);
   }
 
   /** Rows are blocks, columns kinds of matrix; a click on a value chooses the matrix, on a column shows or hides its lines. */
@@ -127,9 +138,10 @@ export class MatrixPanel {
     const cell = (block: string, kind: string) => {
       const tensor = this.matrices.at(block, kind);
       if (tensor === undefined) return h("td");
-      const drawn = this.series.valueOf(matrixTag(this.view.channel, this.view.tap, tensor));
+      const off = this.hidden().includes(kind);
+      const drawn = off ? undefined : this.series.valueOf(matrixTag(this.view.channel, this.view.tap, tensor));
       const value = this.scene.cursor === null ? (latest.get(tensor) ?? drawn) : drawn;
-      const swatch = h("i", { class: this.view.hidden.includes(kind) ? "swatch off" : "swatch" });
+      const swatch = h("i", { class: off ? "swatch off" : "swatch" });
       swatch.style.color = this.matrices.color(tensor);
       const text = value === undefined || Number.isNaN(value) ? "–" : formatNumber(value, 3);
       return h(
@@ -144,7 +156,7 @@ export class MatrixPanel {
       );
     };
     const column = (kind: string) => {
-      const on = !this.view.hidden.includes(kind);
+      const on = !this.hidden().includes(kind);
       const button = h(
         "button",
         { class: "kind", "aria-pressed": String(on), title: `${on ? "Hide" : "Show"} ${kind}`, onclick: () => this.toggle(kind) },
@@ -169,7 +181,7 @@ export class MatrixPanel {
   }
 
   private toggle(kind: string): void {
-    const hidden = this.view.hidden.includes(kind) ? this.view.hidden.filter((other) => other !== kind) : [...this.view.hidden, kind];
+    const hidden = this.hidden().includes(kind) ? this.hidden().filter((other) => other !== kind) : [...this.hidden(), kind];
     this.change({ hidden });
   }
 }

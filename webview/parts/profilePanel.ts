@@ -1,7 +1,8 @@
 /** A scalar of every matrix at one step, the runs side by side: how it differs with depth and kind of matrix. */
 import { formatNumber, formatTick } from "../../extension/protocol/format";
 import type { Catalog, DataMessage, ProfileData, ProfileRequest } from "../../extension/protocol/panels";
-import { fit, LineChart, type Line } from "./chart";
+import { fit } from "./axis";
+import { LineChart, type Line } from "./chart";
 import { h, Picker } from "./dom";
 import { MatrixTable, placeOf } from "./matrices";
 import { Panel, type Table } from "./panel";

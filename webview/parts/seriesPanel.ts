@@ -1,8 +1,10 @@
 /** Lines over steps or time, for one run or several: loss, learning rate, a scalar of every matrix. */
 import { formatCount, formatDuration, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { DataMessage, SeriesData, SeriesRequest } from "../../extension/protocol/panels";
-import { fit, LineChart, type Line } from "./chart";
+import { fit } from "./axis";
+import { LineChart, type Line } from "./chart";
 import { h } from "./dom";
+import { HeatMap } from "./heatMap";
 import { announce, Panel, type Table } from "./panel";
 import type { Scene } from "./scene";
 import { mix } from "./theme";
@@ -21,6 +23,8 @@ export interface Plan {
   logY: boolean;
   /** Tags whose values stand above the chart. */
   readings: readonly string[];
+  /** Rows of colour instead of lines. */
+  heatMap?: boolean;
   /** Default: short for ticks, four digits for readings. */
   format?: (value: number) => string;
 }
@@ -32,7 +36,9 @@ const MARK_TOLERANCE_PIXELS = 6;
 
 export class SeriesPanel {
   readonly panel: Panel;
-  private readonly chart: LineChart;
+  private readonly lineChart: LineChart;
+  /** Made when it is first asked for. */
+  private heatMap: HeatMap | undefined;
   private readonly plot = h("div", { class: "plot", role: "img", tabindex: "0" });
   private data = new Map<string, SeriesData>();
 
@@ -43,8 +49,8 @@ export class SeriesPanel {
     private readonly plan: () => Plan,
   ) {
     this.panel = new Panel(id, title, () => this.table(), scene.listener.rewatch);
-    this.chart = new LineChart(scene.point, (range) => scene.zoom(range));
-    this.plot.append(this.chart.element);
+    this.lineChart = new LineChart(scene.point, scene.zoom);
+    this.plot.append(this.lineChart.element);
     this.panel.body.append(this.plot);
     this.plot.addEventListener("keydown", (event) => this.key(event));
   }
@@ -61,6 +67,10 @@ export class SeriesPanel {
       width,
       smoothing: smooth ? smoothing : 0,
     }));
+  }
+
+  private get chart(): LineChart | HeatMap {
+    return this.plan().heatMap && this.heatMap ? this.heatMap : this.lineChart;
   }
 
   /** True when there was something for this panel. */
@@ -92,22 +102,24 @@ export class SeriesPanel {
       }
     }
     const { bounds, axis, logX } = this.scene;
-    this.chart.draw({
+    const values = lines.map((line) => line.y);
+    this.chosen(plan).draw({
       lines,
       x: { log: logX, ...bounds, format: (value) => (axis === "step" ? formatCount(value) : formatDuration(value)) },
-      y: {
-        log: plan.logY,
-        ...fit(
-          lines.map((line) => line.y),
-          plan.logY,
-        ),
-        format: plan.format ?? formatTick,
-      },
+      y: { log: plan.logY, ...fit(values, plan.logY), format: plan.format ?? formatTick },
       marks: this.scene.marks(),
     });
     this.moved();
     this.panel.refreshTable();
     this.panel.summary = this.describe(plan);
+  }
+
+  /** Puts the drawing that is asked for on the page. */
+  private chosen(plan: Plan): LineChart | HeatMap {
+    if (plan.heatMap) this.heatMap ??= new HeatMap(this.scene.point, this.scene.zoom);
+    const { chart } = this;
+    if (this.plot.firstChild !== chart.element) this.plot.replaceChildren(chart.element);
+    return chart;
   }
 
   /** The cursor moved. */
@@ -124,7 +136,8 @@ export class SeriesPanel {
     const { cursor, axis } = this.scene;
     const at =
       cursor === null ? [] : [h("span", { class: "reading at" }, axis === "step" ? `step ${formatCount(cursor)}` : formatDuration(cursor))];
-    this.panel.readings.replaceChildren(...at, ...parts, ...this.markReadings());
+    const legend = plan.heatMap && this.heatMap ? [this.heatMap.legend()] : [];
+    this.panel.readings.replaceChildren(...at, ...parts, ...legend, ...this.markReadings());
   }
 
   /** Value of a line at the cursor, or its latest. */

@@ -5,7 +5,8 @@
 import { formatCount, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { Catalog, Channel, DataMessage, SnapshotData, SnapshotRequest } from "../../extension/protocol/panels";
 import { matrixTag } from "../../extension/protocol/tags";
-import { fit, LineChart, type Axis, type Line } from "./chart";
+import { fit, type Axis } from "./axis";
+import { LineChart, type Line } from "./chart";
 import { h, Picker, segmented } from "./dom";
 import { Panel, type Table } from "./panel";
 import type { Scene } from "./scene";
