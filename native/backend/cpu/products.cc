@@ -6,14 +6,10 @@
 
 #include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/split.h"
 
 namespace muonscope {
 namespace {
-
-// A product of fewer multiplications runs on one thread: waking the others costs as much (about 5 µs at 100 GFLOP/s).
-constexpr double kSplitFrom = 250e3;
-// Borders of parts fall on multiples of this, so that BLAS kernels (up to 16×4 or 24×8 tiles) see few ragged edges.
-constexpr int64_t kAlign = 16;
 
 std::string shape(Matrix m, bool transposed = false) {
   return "[" + std::to_string(m.rows) + ", " + std::to_string(m.cols) + "]" + (transposed ? "ᵀ" : "");
@@ -78,17 +74,6 @@ void splitProduct(ThreadPool& pool, const Product& p) {
   });
 }
 
-// C[j][i] = C[i][j] for the columns j < i of rows [begin, end), in tiles so that both sides stay in the cache.
-void mirrorLower(Matrix c, int64_t begin, int64_t end) {
-  constexpr int64_t kTile = 32;
-  for (int64_t i0 = begin; i0 < end; i0 += kTile) {
-    const int64_t i1 = std::min(end, i0 + kTile);
-    for (int64_t j0 = 0; j0 < i1; j0 += kTile)
-      for (int64_t j = j0; j < std::min(i1, j0 + kTile); j++)
-        for (int64_t i = std::max(i0, j + 1); i < i1; i++) c.data[j * c.cols + i] = c.data[i * c.cols + j];
-  }
-}
-
 struct Gram {
   Matrix c, a;
   Side side;
@@ -124,35 +109,10 @@ struct Gram {
   }
 };
 
-// Rows of a triangle so that each of `parts` bands holds the same area.
-int64_t bandBorder(int64_t size, int64_t part, int64_t parts) {
-  if (part == parts) return size;
-  const auto row = static_cast<int64_t>(double(size) * std::sqrt(double(part) / double(parts)));
-  return std::min(size, (row + kAlign / 2) / kAlign * kAlign);
-}
-
 void splitGram(ThreadPool& pool, const Gram& g) {
   if (double(g.size()) * double(g.size()) * double(g.depth()) / 2 < kSplitFrom) return g.whole();
-  const int64_t lanes = pool.lanes();
-  const auto bands = [&](const auto& body) {
-    pool.parallelFor(lanes, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) body(bandBorder(g.size(), i, lanes), bandBorder(g.size(), i + 1, lanes));
-    });
-  };
-  bands([&](int64_t r0, int64_t r1) { g.lowerRows(r0, r1); });
-  bands([&](int64_t r0, int64_t r1) { mirrorLower(g.c, r0, r1); });
-}
-
-// Runs `count` jobs: as many as there are lanes side by side, whole on one thread each; the few that are left over
-// are split over all lanes where that keeps more lanes busy.
-template <class Whole, class Split>
-void sideBySide(ThreadPool& pool, int64_t count, const Whole& whole, const Split& split) {
-  const int64_t lanes = pool.lanes(), rest = count % lanes;
-  const int64_t together = 2 * rest > lanes ? count : count - rest;
-  pool.parallelFor(together, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) whole(i);
-  });
-  for (int64_t i = together; i < count; i++) split(i);
+  overBands(pool, g.size(), [&](int64_t r0, int64_t r1) { g.lowerRows(r0, r1); });
+  overBands(pool, g.size(), [&](int64_t r0, int64_t r1) { mirrorLower(g.c, r0, r1); });
 }
 
 void checkCount(const char* what, int64_t c, int64_t a) {
