@@ -8,7 +8,7 @@ import { testVsix } from "./package.mjs";
 import { artifacts, dist, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { Failure, step } from "./shell.mjs";
-import { makeTestWorkspace } from "./test-workspace.mjs";
+import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "host");
 /** A phase is one life of the extension host. `reload` is the same window, loaded again. */
@@ -39,8 +39,8 @@ async function packTests(file) {
   await createVSIX({ cwd: source, packagePath: file, dependencies: false, allowMissingRepository: true, skipLicense: true });
 }
 
-/** Waits for a phase's results; on failure the screenshot shows what the window looked like. */
-async function results(phase, page) {
+/** Waits for a phase's results; when there are none the screenshot shows what the window looked like. */
+async function resultsOf(phase, page) {
   const file = join(folder, "results", `${phase}.json`);
   const deadline = Date.now() + PHASE_LIMIT_MS;
   while (!existsSync(file)) {
@@ -51,18 +51,18 @@ async function results(phase, page) {
     }
     await page.waitForTimeout(100);
   }
-  return printTests(phase, file);
+  return readResults(phase, file);
 }
 
-/** Prints and returns the tests of a phase's results. */
-export function printTests(phase, file) {
-  const { tests, measured } = JSON.parse(readFileSync(file, "utf8"));
-  for (const { title, state, error, seconds } of tests) {
+/** Prints the tests of a phase and returns its results: { tests, measured }. */
+export function readResults(phase, file) {
+  const results = JSON.parse(readFileSync(file, "utf8"));
+  for (const { title, state, error, seconds } of results.tests) {
     console.log(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${seconds ? ` (${seconds.toFixed(2)} s)` : ""}`);
     if (error) console.log(error.replace(/^/gm, "      "));
   }
-  for (const [what, value] of Object.entries(measured)) console.log(`    ${what}: ${value.toFixed(1)}`);
-  return tests;
+  for (const [what, value] of Object.entries(results.measured)) console.log(`    ${what}: ${value.toFixed(1)}`);
+  return results;
 }
 
 /** The folders that phases share: the untrusted window reads the runs that the first one left. */
@@ -72,12 +72,23 @@ export const testEnvironment = (phases, results, workspace) => ({
   MUONSCOPE_TEST_FINISHED_RUNS: join(workspace, ".muonscope", "runs"),
 });
 
-async function inWindow({ phases, trust, vsix, open }) {
-  const data = join(folder, `vscode-${phases[0]}`);
+/** Empties the suite's folder and packs what is installed in its windows. */
+async function prepare() {
+  rmSync(folder, { recursive: true, force: true });
+  const empty = join(folder, "empty");
+  for (const each of [join(folder, "results"), empty]) mkdirSync(each, { recursive: true });
+  const tests = join(folder, "host-tests.vsix");
+  const vsix = [await testVsix(), tests];
+  await packTests(tests);
+  return { vsix, workspace: makeTestWorkspace(join(folder, "workspace")), empty };
+}
+
+/** Runs phases in a window, which is loaded again for each after the first. Returns their results. */
+async function inWindow({ phases, trust = true, vsix, open }) {
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
       folder: open,
-      data,
+      data: join(folder, `vscode-${phases[0]}`),
       vsix,
       trust,
       settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "telemetry.telemetryLevel": "off" },
@@ -87,17 +98,18 @@ async function inWindow({ phases, trust, vsix, open }) {
   try {
     const { browser, page } = await openWorkbench(server.url);
     try {
-      const tests = [];
+      const results = [];
       for (const phase of phases) {
         if (phase !== phases[0]) await page.reload();
-        tests.push(...(await results(phase, page)));
+        results.push(await resultsOf(phase, page));
       }
-      return tests;
+      return results;
     } finally {
       await browser.close();
     }
   } finally {
     await server.stop();
+    endRuns(open);
   }
 }
 
@@ -112,14 +124,22 @@ export function countTests(tests) {
 }
 
 export async function runHostSuite() {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, "results"), { recursive: true });
-  const vsix = [await testVsix(), join(folder, "host-tests.vsix")];
-  await packTests(vsix[1]);
-  const workspace = makeTestWorkspace(join(folder, "workspace"));
-  const empty = join(folder, "empty");
-  mkdirSync(empty);
-  const tests = await inWindow({ phases: ["run", "reload"], trust: true, vsix, open: workspace });
-  tests.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix, open: empty })));
-  return countTests(tests);
+  const { vsix, workspace, empty } = await prepare();
+  const results = await inWindow({ phases: ["run", "reload"], vsix, open: workspace });
+  results.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix, open: empty })));
+  return countTests(results.flatMap(({ tests }) => tests));
+}
+
+/** For `npm run bench`: figures of the extension host, by name; of several starts the median. */
+export async function measureEditor() {
+  const { vsix, workspace, empty } = await prepare();
+  const starts = await inWindow({
+    phases: ["activation", "activation-2", "activation-3", "activation-4", "activation-5"],
+    vsix,
+    open: empty,
+  });
+  const [memory] = await inWindow({ phases: ["memory"], vsix, open: workspace });
+  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+  const names = Object.keys(starts[0].measured);
+  return { ...Object.fromEntries(names.map((name) => [name, median(starts.map(({ measured }) => measured[name]))])), ...memory.measured };
 }

@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
-import { countTests, makeTestExtension, printTests, testEnvironment } from "./host-suite.mjs";
+import { countTests, makeTestExtension, readResults, testEnvironment } from "./host-suite.mjs";
 import { root } from "./places.mjs";
 import { entry, Failure } from "./shell.mjs";
 import { makeTestWorkspace } from "./test-workspace.mjs";
@@ -35,7 +35,7 @@ await entry(async () => {
       extensionTestsEnv: testEnvironment([phase], results, workspace),
       launchArgs: [trusted ? workspace : empty, ...places, ...(trusted ? ["--disable-workspace-trust"] : [])],
     });
-    tests.push(...printTests(phase, join(results, `${phase}.json`)));
+    tests.push(...readResults(phase, join(results, `${phase}.json`)).tests);
   }
   const { passed, failed, skipped } = countTests(tests);
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);

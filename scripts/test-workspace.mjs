@@ -1,5 +1,5 @@
 // The workspace that the host and ui suites open: a text, run files that are good and one that is not. Made new each time.
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./places.mjs";
 
@@ -13,7 +13,7 @@ const small = {
   checkpoints: { every: 500, keep: 2 },
 };
 
-export const runFiles = {
+const runFiles = {
   "first.muonscope.json": { ...small, optimizer: { preset: "normuon", lr: 0.01 } },
   "second.muonscope.json": { ...small, optimizer: { preset: "muon", lr: 0.02 } },
   // A knob that does not exist, near one that does.
@@ -27,4 +27,22 @@ export function makeTestWorkspace(folder) {
   for (const file of readdirSync(sources)) copyFileSync(join(sources, file), join(folder, "text", file));
   for (const [name, content] of Object.entries(runFiles)) writeFileSync(join(folder, name), JSON.stringify(content, null, 2));
   return folder;
+}
+
+/** Ends the trainers that a failed test left running: they outlive the window that started them. */
+export function endRuns(workspace) {
+  const runs = join(workspace, ".muonscope", "runs");
+  if (!existsSync(runs)) return;
+  for (const run of readdirSync(runs)) {
+    const file = join(runs, run, "events.jsonl");
+    const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
+    const events = lines.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line));
+    const started = events.findLastIndex((event) => event.type === "started");
+    if (started < 0 || events.slice(started).some((event) => ["stopped", "finished", "failed"].includes(event.type))) continue;
+    try {
+      process.kill(events[started].pid, "SIGKILL");
+    } catch (error) {
+      if (error.code !== "ESRCH") throw error;
+    }
+  }
 }

@@ -5,7 +5,7 @@ import { testVsix } from "./package.mjs";
 import { artifacts, findChromium, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { step } from "./shell.mjs";
-import { makeTestWorkspace } from "./test-workspace.mjs";
+import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "ui");
 export const screenshots = join(artifacts, "ui");
@@ -40,5 +40,6 @@ export async function runUiSuite(nodeTests) {
     });
   } finally {
     await server.stop();
+    endRuns(workspace);
   }
 }

@@ -21,6 +21,16 @@ export function workspaceFolder(): string {
   return folder.uri.fsPath;
 }
 
+export const runFile = (name: string): vscode.Uri => vscode.Uri.file(join(workspaceFolder(), name));
+
+/** Loading its code and calling `activate`, as the extension host does it. */
+export async function millisecondsToActivate(): Promise<number> {
+  assert.equal(product().isActive, false, "nothing in this workspace calls for it yet");
+  const start = performance.now();
+  await product().activate();
+  return performance.now() - start;
+}
+
 /** Where the extension keeps the runs of the workspace. */
 export const runsFolder = (): string => join(workspaceFolder(), ".muonscope", "runs");
 

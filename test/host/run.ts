@@ -3,14 +3,12 @@ import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
-import { applied, command, outputOf, product, runsFolder, stateOf, workspaceFolder, type Answer } from "./product";
+import { applied, command, outputOf, product, runFile, runsFolder, stateOf, type Answer } from "./product";
 import { eventsOf, nextEvent, runsBelow, waitFor } from "./waiting";
 
 interface Manifest {
   contributes: { commands: { command: string; title: string; category?: string }[] };
 }
-
-const runFile = (name: string): vscode.Uri => vscode.Uri.file(join(workspaceFolder(), name));
 
 export function run(context: vscode.ExtensionContext): void {
   describe("the extension", () => {

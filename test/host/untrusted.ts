@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { cpSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as vscode from "vscode";
-import { command, product, runsFolder, stateOf, workspaceFolder } from "./product";
+import { command, millisecondsToActivate, runsFolder, stateOf, workspaceFolder } from "./product";
 import { eventsOf, runsBelow } from "./waiting";
 
 /** The aim is 100 ms (`npm run bench`). A machine that is busy otherwise gets five times that before it counts as broken. */
@@ -16,10 +16,7 @@ export function untrusted(_context: vscode.ExtensionContext, measured: Record<st
 
     it("the extension activates quickly", async () => {
       assert.equal(vscode.workspace.isTrusted, false);
-      assert.equal(product().isActive, false, "nothing in this workspace calls for it yet");
-      const start = performance.now();
-      await product().activate();
-      const milliseconds = performance.now() - start;
+      const milliseconds = await millisecondsToActivate();
       measured["activation (ms)"] = milliseconds;
       assert.ok(milliseconds < ACTIVATION_LIMIT_MS, `${milliseconds.toFixed(0)} ms`);
     });
