@@ -33,6 +33,8 @@ export class Workbench {
     const workbench = new Workbench(browser, page);
     await page.goto(environment("MUONSCOPE_TEST_URL"));
     await workbench.ready();
+    // A person begins when the window has stopped loading; before, seconds would be counted that are the window's own.
+    await page.waitForLoadState("networkidle");
     return workbench;
   }
 
