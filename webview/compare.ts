@@ -13,7 +13,7 @@ import { SnapshotPanel, type SnapshotView } from "./parts/snapshotPanel";
 import { StepSlider } from "./parts/stepSlider";
 import { onThemeChange, slotStyle, theme } from "./parts/theme";
 import { Updater } from "./parts/updater";
-import "./parts/style.css";
+import "./style/page.css";
 
 interface View {
   smoothing: number;

@@ -13,7 +13,7 @@ import { SeriesPanel } from "./parts/seriesPanel";
 import { SnapshotPanel, type SnapshotView } from "./parts/snapshotPanel";
 import { onThemeChange, theme } from "./parts/theme";
 import { Updater } from "./parts/updater";
-import "./parts/style.css";
+import "./style/page.css";
 
 interface View {
   smoothing: number;
