@@ -6,8 +6,8 @@
 #include <cstdint>  // any header of the C library, for __GLIBC__
 
 // The choice is made by an ifunc resolver: glibc on x86-64, and not under the sanitizers, whose runtime is not yet
-// up when resolvers run.
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(MUONSCOPE_SANITIZE)
+// up when resolvers run. Compilers that do not know the levels by name (GCC before 12, Clang) build the baseline.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(MUONSCOPE_SANITIZE)
 #define MUONSCOPE_CLONES __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MUONSCOPE_CLONES
