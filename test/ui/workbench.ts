@@ -33,13 +33,31 @@ export class Workbench {
     const workbench = new Workbench(browser, page);
     await page.goto(environment("MUONSCOPE_TEST_URL"));
     await workbench.ready();
-    // A person begins when the window has stopped loading; before, seconds would be counted that are the window's own.
-    await page.waitForLoadState("networkidle");
+    await workbench.atRest();
     return workbench;
   }
 
   private async ready(): Promise<void> {
     await this.page.locator(".monaco-workbench .part.sidebar .pane-body").first().waitFor({ timeout: 60_000 });
+  }
+
+  /**
+   * Resolves when the window has been idle for a second: a person begins when it has stopped loading. Timings before that would
+   * count its start.
+   */
+  private async atRest(): Promise<void> {
+    await this.page.evaluate(
+      () =>
+        new Promise<void>((resolve) => {
+          const QUIET_MS = 1000;
+          let timer = setTimeout(resolve, QUIET_MS);
+          // Tasks of 50 ms and longer.
+          new PerformanceObserver(() => {
+            clearTimeout(timer);
+            timer = setTimeout(resolve, QUIET_MS);
+          }).observe({ type: "longtask" });
+        }),
+    );
   }
 
   /** By the workbench's own command, which saves what is open first; a browser's reload need not. */
