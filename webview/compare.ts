@@ -1,9 +1,9 @@
 /** The page that sets two or more runs beside each other. */
 import { formatNumber } from "../extension/protocol/format";
-import type { Catalog, FromCompare, RunsMessage, ToCompare } from "../extension/protocol/panels";
+import type { Catalog, ComparedRun, FromCompare, ToCompare } from "../extension/protocol/panels";
 import { LOSS_TRAIN, LOSS_VALIDATION, matrixTag } from "../extension/protocol/tags";
 import { ChartOptions } from "./parts/chartOptions";
-import { differencesTable, runChips, TargetTable } from "./parts/comparison";
+import { differencesTable, RunChips, TargetTable } from "./parts/comparison";
 import { h, Picker, segmented } from "./parts/dom";
 import { Host } from "./parts/host";
 import { ProfilePanel, type ProfileView } from "./parts/profilePanel";
@@ -46,7 +46,7 @@ const view = host.restore({
   source: null,
 });
 let catalog: Catalog = { plain: [], channels: [], tensors: [] };
-let shown: RunsMessage | undefined;
+let runs: readonly ComparedRun[] = [];
 
 const send = (message: FromCompare) => host.send(message);
 const scene = new Scene(true, { redraw: () => updater.draw(), moved: () => updater.move(), rewatch: () => updater.watch() });
@@ -128,7 +128,7 @@ const target = new TargetTable(view.target, (value) => {
   host.store(view);
   send({ type: "setTarget", loss: value });
 });
-const chips = h("div", { class: "run-chips" });
+const chips = new RunChips(send);
 const differences = h("div", { class: "rows" });
 const axis = segmented(
   "Axis",
@@ -151,7 +151,7 @@ const section = (title: string, content: HTMLElement) =>
   h("section", { class: "panel", "aria-label": title }, h("header", {}, h("h2", {}, title)), content);
 
 document.body.append(
-  h("div", { class: "top" }, chips),
+  h("div", { class: "top" }, chips.element),
   h(
     "main",
     {},
@@ -164,7 +164,7 @@ document.body.append(
   ),
 );
 onThemeChange(() => {
-  showRuns();
+  chips.recolor();
   changed();
 });
 changed();
@@ -198,7 +198,7 @@ function changed(): void {
 
 /** The last one that every run has made. */
 function commonStep(): number {
-  return Math.min(...(shown?.runs ?? []).map(({ step }) => step));
+  return Math.min(...runs.map(({ step }) => step));
 }
 
 function showCatalog(): void {
@@ -225,29 +225,27 @@ function showCatalog(): void {
   snapshot.show(catalog);
 }
 
-function showRuns(): void {
-  if (!shown) return;
-  chips.replaceChildren(...runChips(shown.runs, send));
-  differences.replaceChildren(differencesTable(shown));
-  target.showRuns(shown.runs);
-}
-
 function receive(message: ToCompare): void {
   switch (message.type) {
     case "runs": {
       const before = scene.runs.map(({ slot }) => slot).join();
-      shown = message;
-      catalog = message.catalog;
+      runs = message.runs;
       view.source = message.source;
-      scene.runs = message.runs.map(({ name, slot }) => ({ name, slot }));
-      scene.markers = message.markers;
-      if (view.axis === "step") scene.extent = Math.max(1, ...message.runs.map(({ step }) => step));
+      scene.runs = runs.map(({ name, slot }) => ({ name, slot }));
+      if (view.axis === "step") scene.extent = Math.max(1, ...runs.map(({ step }) => step));
       if (before !== scene.runs.map(({ slot }) => slot).join()) for (const part of [loss, overTime, profile, snapshot]) part.forget();
-      showRuns();
-      suggestTarget(message);
+      chips.show(runs);
+      target.showRuns(runs);
+      suggestTarget();
       changed();
       break;
     }
+    case "comparison":
+      catalog = message.catalog;
+      scene.markers = message.markers;
+      differences.replaceChildren(differencesTable(runs, message.differences));
+      changed();
+      break;
     case "target":
       target.show(message);
       break;
@@ -258,7 +256,7 @@ function receive(message: ToCompare): void {
 }
 
 /** The worst of the runs' last validation losses: a target that all have reached. */
-function suggestTarget({ runs }: RunsMessage): void {
+function suggestTarget(): void {
   if (view.target === null) {
     const losses = runs.flatMap(({ validationLoss }) => validationLoss ?? []);
     if (losses.length < runs.length) return;

@@ -1,5 +1,5 @@
 /** The page of one run: state and controls, loss and other scalars, a scalar of every matrix, a distribution of one. */
-import type { Catalog, FromDashboard, StateMessage, ToDashboard } from "../extension/protocol/panels";
+import type { Catalog, ControlsMessage, FromDashboard, RecordMessage, StateMessage, ToDashboard } from "../extension/protocol/panels";
 import { formatCompact } from "../extension/protocol/format";
 import { LEARNING_RATE, LOSS_TRAIN, LOSS_VALIDATION, TOKENS_PER_SECOND } from "../extension/protocol/tags";
 import { ChartOptions } from "./parts/chartOptions";
@@ -40,6 +40,8 @@ const view = host.restore({
 });
 let catalog: Catalog = { plain: [], channels: [], tensors: [] };
 let state: StateMessage | undefined;
+let record: RecordMessage | undefined;
+let possible: ControlsMessage | undefined;
 
 const send = (message: FromDashboard) => host.send(message);
 const header = new Header();
@@ -142,22 +144,26 @@ function receive(message: ToDashboard): void {
   switch (message.type) {
     case "run":
       catalog = message.catalog;
-      scene.runs = [{ name: message.run.name, slot: 0 }];
-      header.setSubtitle(message.run, message.subtitle);
+      scene.runs = [{ name: message.name, slot: 0 }];
+      header.setRun(message);
       showCatalog();
       updater.watch();
-      updater.draw();
       break;
     case "state":
       state = message;
-      scene.markers = message.markers;
       scene.extent = Math.max(1, message.run.step);
-      header.show(state);
-      banner.show(state);
-      controls.show(state, catalog.tensors);
-      updater.draw();
+      header.show(message);
+      break;
+    case "record":
+      record = message;
+      scene.markers = message.markers;
+      break;
+    case "controls":
+      controls.show(message, catalog.tensors);
+      possible = message;
       break;
     case "data":
+      if (state && record && possible) banner.show(state, record, possible);
       updater.receive(message);
       break;
   }

@@ -141,7 +141,7 @@ export interface DataMessage {
   profiles: ProfileData[];
 }
 
-/** A page is there and listens. `view` is what it stored in an earlier life (`setState`). */
+/** A page is there and listens; it knows nothing. */
 export interface ReadyMessage {
   type: "ready";
 }
@@ -166,9 +166,7 @@ export interface CommandMessage {
     | "muonscope.measureNow"
     | "muonscope.stopRun"
     | "muonscope.resumeRun"
-    | "muonscope.revealRunFolder"
-    | "muonscope.openTrainerLog"
-    | "muonscope.compareRuns";
+    | "muonscope.openTrainerLog";
 }
 
 /** Set a live knob, for all matrices or those a glob names. */
@@ -200,13 +198,14 @@ export interface Alert {
 
 export interface RunMessage {
   type: "run";
-  run: RunSummary;
+  name: string;
+  folder: string;
   /** Preset, size, backend: one line. */
   subtitle: string;
   catalog: Catalog;
 }
 
-/** Latest wins. */
+/** Changes with every step. */
 export interface StateMessage {
   type: "state";
   run: RunSummary;
@@ -216,20 +215,30 @@ export interface StateMessage {
   remainingSeconds: number | null;
   /** Measuring ÷ the rest of the step. */
   overhead: number | null;
+}
+
+/** What happened to the run. */
+export interface RecordMessage {
+  type: "record";
   markers: Marker[];
   alerts: Alert[];
-  controls: Control[];
-  /** What the buttons may do now. */
-  can: { control: boolean; resume: boolean };
-  /** Why not, in a sentence; null when it can. */
-  cannot: string | null;
   /** Last lines of trainer.log when the run failed or crashed. */
   log: string | null;
+}
+
+/** What can be done with the run. */
+export interface ControlsMessage {
+  type: "controls";
+  controls: Control[];
+  status: RunStatus;
+  can: { control: boolean; resume: boolean };
+  /** Why it cannot, in a sentence; null when it can. */
+  cannot: string | null;
   /** Orders `do` that are not yet answered. */
   pending: string[];
 }
 
-export type ToDashboard = RunMessage | StateMessage | DataMessage;
+export type ToDashboard = RunMessage | StateMessage | RecordMessage | ControlsMessage | DataMessage;
 export type FromDashboard = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage | SetKnobMessage;
 
 // ---- compare: two or more runs
@@ -244,6 +253,10 @@ export interface RunsMessage {
   /** For the page to store, so that the editor finds the runs again after a reload. */
   source: unknown;
   runs: ComparedRun[];
+}
+
+export interface ComparisonMessage {
+  type: "comparison";
   /** Of all runs together. */
   catalog: Catalog;
   markers: Marker[];
@@ -281,7 +294,7 @@ export interface AddRunsMessage {
   type: "addRuns";
 }
 
-export type ToCompare = RunsMessage | TargetMessage | DataMessage;
+export type ToCompare = RunsMessage | ComparisonMessage | TargetMessage | DataMessage;
 export type FromCompare =
   | ReadyMessage
   | WatchMessage

@@ -26,9 +26,7 @@ export interface CompareSource {
 export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage, ToCompare> {
   static readonly viewType = "muonscope.compare";
   private slots = new Map<Run, number>();
-  private sent = "";
   private target: number | null = null;
-  private sentTarget = "";
 
   private constructor(app: App, panel: vscode.WebviewPanel) {
     super(app, panel, { name: "compare", title: "Compare Runs" });
@@ -47,53 +45,32 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | Remove
     await page.start();
   }
 
-  /** Shows these; those that are new get the first free slot each. */
-  private async choose(runs: readonly Run[]): Promise<void> {
-    for (const run of this.slots.keys()) if (!runs.includes(run)) this.slots.delete(run);
-    for (const run of runs) {
-      if (this.slots.has(run)) continue;
-      const taken = new Set(this.slots.values());
-      let slot = 0;
-      while (taken.has(slot)) slot++;
-      this.slots.set(run, slot);
-    }
-    this.show([...this.slots.keys()]);
-    await this.read();
-  }
-
   protected override source(): CompareSource {
     return { runs: [...this.slots].map(([run, slot]) => ({ folder: run.folder, slot })) };
   }
 
-  protected override hydrate(): void {
-    this.sent = this.sentTarget = "";
-    this.update();
-  }
-
-  protected override refresh(): void {
-    const { runs } = this;
-    const message: ToCompare = {
-      type: "runs",
-      source: this.source(),
-      runs: runs.map((run) => ({ ...run.summary(), slot: this.slots.get(run)! })),
-      catalog: catalogOf(runs.map(({ reader }) => reader)),
-      markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
-      differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({
-        path: key,
-        values: values.map((value) => value ?? null),
-      })),
-    };
-    const text = JSON.stringify(message);
-    if (text !== this.sent) this.send(message);
-    this.sent = text;
-    this.sendTarget();
+  protected override messages(): ToCompare[] {
+    const { runs, target } = this;
+    return [
+      { type: "runs", source: this.source(), runs: runs.map((run) => ({ ...run.summary(), slot: this.slots.get(run)! })) },
+      {
+        type: "comparison",
+        catalog: catalogOf(runs.map(({ reader }) => reader)),
+        markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
+        differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({
+          path: key,
+          values: values.map((value) => value ?? null),
+        })),
+      },
+      ...(target === null ? [] : [this.targetMessage(target)]),
+    ];
   }
 
   protected override async handle(message: FromCompare): Promise<void> {
     switch (message.type) {
       case "setTarget":
         this.target = message.loss;
-        this.sendTarget();
+        this.update();
         break;
       case "addRuns":
         await this.choose((await chooseRuns(this.app, this.runs)) ?? this.runs);
@@ -114,16 +91,22 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | Remove
     await this.read();
   }
 
-  private async read(): Promise<void> {
-    for (const run of this.runs) await this.app.runs.read(run);
+  /** Shows these; those that are new get the first free slot each. */
+  private async choose(runs: readonly Run[]): Promise<void> {
+    for (const run of this.slots.keys()) if (!runs.includes(run)) this.slots.delete(run);
+    for (const run of runs) {
+      if (this.slots.has(run)) continue;
+      const taken = new Set(this.slots.values());
+      let slot = 0;
+      while (taken.has(slot)) slot++;
+      this.slots.set(run, slot);
+    }
+    this.show([...this.slots.keys()]);
+    await this.read();
   }
 
-  private sendTarget(): void {
-    if (this.target === null) return;
-    const message = this.targetMessage(this.target);
-    const text = JSON.stringify(message);
-    if (text !== this.sentTarget) this.send(message);
-    this.sentTarget = text;
+  private async read(): Promise<void> {
+    for (const run of this.runs) await this.app.runs.read(run);
   }
 
   private targetMessage(loss: number): TargetMessage {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { formatCompact } from "../protocol/format";
-import type { FromDashboard, SetKnobMessage, StateMessage, ToDashboard } from "../protocol/panels";
+import type { Alert, FromDashboard, SetKnobMessage, ToDashboard } from "../protocol/panels";
 import { TRAINER_LOG, type RunEvent, type RunJson } from "../protocol/runFolder";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
@@ -17,8 +17,6 @@ import { knobOrder } from "./steer";
 
 export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
   static readonly viewType = "muonscope.dashboard";
-  private sentState = "";
-  private sentTags = -1;
   private logTail: string | null = null;
 
   constructor(
@@ -42,25 +40,32 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     return { folder: this.run.folder };
   }
 
-  protected override hydrate(): void {
-    this.sentState = "";
-    this.sentTags = -1;
-    this.update();
-  }
-
-  protected override refresh(): void {
-    const { run } = this;
+  protected override messages(): ToDashboard[] {
+    const { run, app } = this;
+    const { reader, events, json, state } = run;
     this.panel.title = run.name;
-    const tags = run.reader.tags().length;
-    if (tags !== this.sentTags) {
-      this.sentTags = tags;
-      this.send({ type: "run", run: run.summary(), subtitle: subtitle(run.json), catalog: catalogOf([run.reader]) });
-    }
-    const state = this.state();
-    const text = JSON.stringify(state);
-    if (text === this.sentState) return;
-    this.sentState = text;
-    this.send(state);
+    if (state.status === "failed" && this.logTail === null) void this.readLog();
+    if (state.status !== "failed") this.logTail = null;
+    const [reason, ...crashLog] = (state.reason ?? "").split("\n");
+    const trusted = vscode.workspace.isTrusted;
+    return [
+      { type: "run", name: run.name, folder: run.folder, subtitle: subtitle(json), catalog: catalogOf([reader]) },
+      { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, state.steps) },
+      {
+        type: "record",
+        markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
+        alerts: events.slice(lastStart(events)).flatMap(alertOf),
+        log: crashLog.length > 0 ? crashLog.join("\n") : this.logTail || null,
+      },
+      {
+        type: "controls",
+        controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
+        status: state.status,
+        can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
+        cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
+        pending: app.orders.pendingDeeds(run),
+      },
+    ];
   }
 
   protected override async handle(message: FromDashboard): Promise<void> {
@@ -71,29 +76,6 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     } catch (error) {
       void vscode.window.showErrorMessage((error as Error).message);
     }
-  }
-
-  private state(): StateMessage {
-    const { run, app } = this;
-    const { reader, events, json, state } = run;
-    const [reason, ...crashLog] = (state.reason ?? "").split("\n");
-    if (state.status === "failed" && this.logTail === null) void this.readLog();
-    if (state.status !== "failed") this.logTail = null;
-    const trusted = vscode.workspace.isTrusted;
-    return {
-      type: "state",
-      run: { ...run.summary(), reason: reason || null },
-      ...paceOf(reader, events, state.steps),
-      markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
-      alerts: events
-        .slice(lastStart(events))
-        .flatMap((event) => (event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [])),
-      controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
-      can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
-      cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
-      log: crashLog.length > 0 ? crashLog.join("\n") : this.logTail || null,
-      pending: app.orders.pendingDeeds(run),
-    };
   }
 
   private async readLog(): Promise<void> {
@@ -109,6 +91,9 @@ const lastStart = (events: readonly RunEvent[]): number =>
     0,
     events.findLastIndex(({ type }) => type === "started" || type === "resumed"),
   );
+
+const alertOf = (event: RunEvent): Alert[] =>
+  event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [];
 
 /** Preset, size, data and machine in a line. */
 function subtitle(json: RunJson | undefined): string {

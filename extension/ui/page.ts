@@ -11,13 +11,20 @@ import type { Run } from "./run";
 
 type Common = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage;
 
-export abstract class Page<In extends { type: string }, Out> implements vscode.Disposable {
+const NO_DATA: DataMessage = { type: "data", series: [], snapshots: [], profiles: [] };
+
+export abstract class Page<In extends { type: string }, Out extends { type: string }> implements vscode.Disposable {
   protected readonly feed = new Feed(() => this.runs.map((run) => run.reader));
   private readonly disposables: vscode.Disposable[] = [];
   private holds: vscode.Disposable[] = [];
   private views: vscode.Disposable[] = [];
   private ready = false;
+  /** The page has not yet drawn the last batch. */
   private drawing = false;
+  /** Something changed meanwhile. */
+  private stale = false;
+  /** Messages as they were last sent, by type. */
+  private readonly sent = new Map<string, string>();
   private shown: readonly Run[] = [];
 
   protected constructor(
@@ -44,16 +51,9 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
 
   /** What the page is about, as it is to be found again after a reload. */
   protected abstract source(): unknown;
-  /** Everything but data, for a page that knows nothing. */
-  protected abstract hydrate(): void;
-  /** What changed, but for data. */
-  protected abstract refresh(): void;
+  /** All that the page is told, but for data: only what is new is sent. */
+  protected abstract messages(): Out[];
   protected abstract handle(message: In): void | Promise<void>;
-
-  protected send(message: Out | DataMessage): void {
-    // Not awaited: over a slow connection each would wait for a round trip.
-    void this.panel.webview.postMessage(message);
-  }
 
   /** To be disposed of with the page. */
   protected register(...disposables: vscode.Disposable[]): void {
@@ -68,7 +68,7 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
     this.shown = runs;
     this.feed.reset();
     this.viewChanged();
-    if (this.ready) this.hydrate();
+    this.update();
   }
 
   /** Loads the document anew. */
@@ -80,8 +80,21 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
   /** Something changed: tells the page if it is there to listen. */
   protected update(): void {
     if (!this.ready || !this.panel.visible) return;
-    this.refresh();
-    this.flush();
+    this.stale = this.drawing;
+    if (this.drawing) return;
+    const news = this.messages().filter((message) => {
+      const text = JSON.stringify(message);
+      const same = this.sent.get(message.type) === text;
+      this.sent.set(message.type, text);
+      return !same;
+    });
+    const data = this.feed.collect();
+    if (news.length === 0 && !data) return;
+    this.drawing = true;
+    for (const message of [...news, data ?? NO_DATA]) {
+      // Not awaited: over a slow connection each would wait for a round trip.
+      void this.panel.webview.postMessage(message);
+    }
   }
 
   dispose(): void {
@@ -91,14 +104,6 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
     for (const each of this.disposables) each.dispose();
   }
 
-  private flush(): void {
-    if (this.drawing || !this.ready) return;
-    const message = this.feed.collect();
-    if (!message) return;
-    this.drawing = true;
-    this.send(message);
-  }
-
   private receive(message: Common | In): void {
     const common = message as Common;
     switch (common.type) {
@@ -106,16 +111,16 @@ export abstract class Page<In extends { type: string }, Out> implements vscode.D
         this.ready = true;
         this.drawing = false;
         this.feed.reset();
-        this.hydrate();
+        this.sent.clear();
+        this.update();
         return;
       case "watch":
         this.feed.watch(common);
-        this.flush();
+        this.update();
         return;
       case "drawn":
         this.drawing = false;
-        // What was asked for meanwhile.
-        this.flush();
+        if (this.stale) this.update();
         return;
       case "pageError":
         this.app.log.error(`${this.kind.name} page: ${common.message}`);

@@ -1,6 +1,6 @@
 /** The words and numbers of a comparison: who is compared, what differs, how soon each run reached a loss. */
 import { formatCompact, formatCount, formatDuration, formatNumber } from "../../extension/protocol/format";
-import type { ComparedRun, FromCompare, RunsMessage, TargetMessage } from "../../extension/protocol/panels";
+import type { ComparedRun, ComparisonMessage, FromCompare, TargetMessage } from "../../extension/protocol/panels";
 import { h, icon } from "./dom";
 import { STATUS_TEXT } from "./header";
 import { slotStyle, theme } from "./theme";
@@ -15,38 +15,52 @@ function swatch(slot: number): HTMLElement {
 
 const runHead = (run: ComparedRun) => h("th", { scope: "col", title: run.folder }, swatch(run.slot), run.name);
 
-export function runChips(runs: readonly ComparedRun[], send: (message: FromCompare) => void): HTMLElement[] {
-  const chips = runs.map((run) =>
-    h(
+/** The runs of the page, each with its colour; made anew only when others come or go, so that the keyboard's focus stays. */
+export class RunChips {
+  readonly element = h("div", { class: "run-chips" });
+  private shown = "";
+  private runs: readonly ComparedRun[] = [];
+
+  constructor(private readonly send: (message: FromCompare) => void) {}
+
+  show(runs: readonly ComparedRun[]): void {
+    this.runs = runs;
+    const key = JSON.stringify(runs.map(({ folder, slot, name }) => [folder, slot, name]));
+    if (key !== this.shown) this.element.replaceChildren(...runs.map((run) => this.chip(run)), this.addButton());
+    this.shown = key;
+    this.element.querySelectorAll(".muted").forEach((text, i) => (text.textContent = progress(runs[i]!)));
+  }
+
+  recolor(): void {
+    this.shown = "";
+    this.show(this.runs);
+  }
+
+  private chip({ name, slot, folder }: ComparedRun): HTMLElement {
+    const button = (label: string, type: "openRun" | "removeRun") => ({
+      title: label,
+      "aria-label": label,
+      onclick: () => this.send({ type, run: folder }),
+    });
+    return h(
       "span",
       { class: "run-chip" },
-      swatch(run.slot),
-      h(
-        "button",
-        { class: "text-button", title: `Open the dashboard of ${run.name}`, onclick: () => send({ type: "openRun", run: run.folder }) },
-        run.name,
-      ),
-      h(
-        "span",
-        { class: "muted" },
-        `${STATUS_TEXT[run.status].toLowerCase()} · step ${formatCount(run.step)} · loss ${formatNumber(run.validationLoss ?? run.loss)}`,
-      ),
-      h(
-        "button",
-        {
-          class: "icon-button",
-          title: `Leave ${run.name} out`,
-          "aria-label": `Leave ${run.name} out`,
-          onclick: () => send({ type: "removeRun", run: run.folder }),
-        },
-        icon("close"),
-      ),
-    ),
-  );
-  return [...chips, h("button", { class: "text-button", onclick: () => send({ type: "addRuns" }) }, "Add Runs…")];
+      swatch(slot),
+      h("button", { class: "text-button", ...button(`Open the dashboard of ${name}`, "openRun") }, name),
+      h("span", { class: "muted" }),
+      h("button", { class: "icon-button", ...button(`Leave ${name} out`, "removeRun") }, icon("close")),
+    );
+  }
+
+  private addButton(): HTMLElement {
+    return h("button", { class: "text-button", onclick: () => this.send({ type: "addRuns" }) }, "Add Runs…");
+  }
 }
 
-export function differencesTable({ runs, differences }: RunsMessage): HTMLElement {
+const progress = (run: ComparedRun): string =>
+  `${STATUS_TEXT[run.status].toLowerCase()} · step ${formatCount(run.step)} · loss ${formatNumber(run.validationLoss ?? run.loss)}`;
+
+export function differencesTable(runs: readonly ComparedRun[], differences: ComparisonMessage["differences"]): HTMLElement {
   if (differences.length === 0) return h("p", { class: "muted" }, "The runs have the same configuration.");
   return h(
     "table",

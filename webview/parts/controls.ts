@@ -1,6 +1,6 @@
 /** Buttons and live knobs of a run: what is in force, what is on its way, and orders to change it. */
 import type { Knob, KnobValue } from "../../extension/protocol/description";
-import type { CommandMessage, Control, FromDashboard, StateMessage } from "../../extension/protocol/panels";
+import type { CommandMessage, Control, FromDashboard, ControlsMessage } from "../../extension/protocol/panels";
 import { h, icon, Picker, type Icon } from "./dom";
 import { placeOf } from "./matrices";
 import type { Checkbox, Dropdown, TextField } from "./toolkit";
@@ -16,11 +16,11 @@ interface Button {
   icon: Icon;
   label: string;
   title: string;
-  when: (state: StateMessage) => boolean;
+  when: (state: ControlsMessage) => boolean;
 }
 
-const paused = ({ run }: StateMessage) => run.status === "paused";
-const live = ({ run }: StateMessage) => run.status === "running" || run.status === "paused" || run.status === "starting";
+const paused = ({ status }: ControlsMessage) => status === "paused";
+const live = ({ status }: ControlsMessage) => status === "running" || status === "paused" || status === "starting";
 
 const BUTTONS: Button[] = [
   {
@@ -66,7 +66,7 @@ export class Controls {
   private readonly sentence = h("span", { class: "cannot" });
   private readonly fields = new Map<string, KnobField>();
   private scope = EVERYTHING;
-  private state: StateMessage | undefined;
+  private state: ControlsMessage | undefined;
 
   constructor(private readonly send: (message: FromDashboard) => void) {
     this.scopePicker = new Picker("Matrices that a change applies to", (scope) => {
@@ -89,7 +89,7 @@ export class Controls {
 
   private tensors: readonly string[] = [];
 
-  show(state: StateMessage, tensors: readonly string[]): void {
+  show(state: ControlsMessage, tensors: readonly string[]): void {
     this.state = state;
     this.tensors = tensors;
     for (const { button, element } of this.buttons) {

@@ -1,6 +1,6 @@
 /** Who the run is and how it goes, in one row; what went wrong, in a banner with the way on. */
 import { formatCompact, formatCount, formatDuration, formatNumber, formatPercent } from "../../extension/protocol/format";
-import type { FromDashboard, RunSummary, StateMessage } from "../../extension/protocol/panels";
+import type { ControlsMessage, FromDashboard, RecordMessage, RunMessage, RunSummary, StateMessage } from "../../extension/protocol/panels";
 import type { RunStatus } from "../../extension/protocol/runFolder";
 import { h } from "./dom";
 
@@ -30,9 +30,9 @@ export class Header {
     this.element.append(h("div", { class: "run-title" }, this.status, this.title, this.subtitle), this.numbers, this.progress);
   }
 
-  setSubtitle(run: RunSummary, subtitle: string): void {
-    this.title.textContent = run.name;
-    this.title.title = run.folder;
+  setRun({ name, folder, subtitle }: RunMessage): void {
+    this.title.textContent = name;
+    this.title.title = folder;
     this.subtitle.textContent = subtitle;
   }
 
@@ -63,16 +63,12 @@ export class Banner {
 
   constructor(private readonly send: (message: FromDashboard) => void) {}
 
-  show({ run, alerts, log, can }: StateMessage): void {
+  show({ run }: StateMessage, { alerts, log }: RecordMessage, { can }: ControlsMessage): void {
     const key = JSON.stringify([run.status, run.reason, alerts, log, can]);
     if (key === this.shown) return;
     this.shown = key;
     const banners: HTMLElement[] = [];
-    const action = (
-      command: "muonscope.resumeRun" | "muonscope.openTrainerLog" | "muonscope.revealRunFolder",
-      label: string,
-      primary: boolean,
-    ) =>
+    const action = (command: "muonscope.resumeRun" | "muonscope.openTrainerLog", label: string, primary: boolean) =>
       h(
         "vscode-button",
         {

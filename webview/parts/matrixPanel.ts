@@ -84,10 +84,14 @@ export class MatrixPanel {
     return { series: this.series.requests(), profiles };
   }
 
-  receive(message: DataMessage): boolean {
+  get visible(): boolean {
+    return this.series.visible;
+  }
+
+  receive(message: DataMessage): void {
     const profile = message.profiles.find(({ panel }) => panel === this.series.panel.id);
     if (profile) this.profile = profile;
-    return this.series.receive(message) || profile !== undefined;
+    this.series.receive(message);
   }
 
   draw(): void {

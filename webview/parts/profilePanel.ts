@@ -30,7 +30,7 @@ export class ProfilePanel {
     private readonly selected: () => string,
     private readonly select: (tensor: string) => void,
   ) {
-    this.panel = new Panel("profile", "By layer", () => this.table(), scene.listener.rewatch);
+    this.panel = new Panel("profile", "By layer", () => this.table(), scene.seen);
     this.chart = new LineChart(
       () => undefined,
       () => undefined,
@@ -62,10 +62,13 @@ export class ProfilePanel {
     return this.panel.visible && channel ? [{ panel: this.panel.id, channel, tap, step }] : [];
   }
 
-  receive(message: DataMessage): boolean {
+  get visible(): boolean {
+    return this.panel.visible;
+  }
+
+  receive(message: DataMessage): void {
     const mine = message.profiles.filter(({ panel }) => panel === this.panel.id);
     for (const data of mine) this.data.set(data.run, data);
-    return mine.length > 0;
   }
 
   forget(): void {

@@ -42,6 +42,12 @@ export class Scene {
     this.listener.redraw();
   };
 
+  /** A panel came into sight or left it. */
+  seen = (): void => {
+    this.listener.rewatch();
+    this.listener.redraw();
+  };
+
   point = (x: number | null): void => {
     this.cursor = x;
     this.listener.moved();

@@ -48,7 +48,7 @@ export class SeriesPanel {
     title: string,
     private readonly plan: () => Plan,
   ) {
-    this.panel = new Panel(id, title, () => this.table(), scene.listener.rewatch);
+    this.panel = new Panel(id, title, () => this.table(), scene.seen);
     this.lineChart = new LineChart(scene.point, scene.zoom);
     this.plot.append(this.lineChart.element);
     this.panel.body.append(this.plot);
@@ -73,14 +73,16 @@ export class SeriesPanel {
     return this.plan().heatMap && this.heatMap ? this.heatMap : this.lineChart;
   }
 
-  /** True when there was something for this panel. */
-  receive(message: DataMessage): boolean {
+  get visible(): boolean {
+    return this.panel.visible;
+  }
+
+  receive(message: DataMessage): void {
     const mine = message.series.filter((series) => series.panel === this.panel.id);
     for (const series of mine) {
       this.data.set(`${series.run}/${series.tag}`, series);
       this.scene.extent = Math.max(this.scene.extent, series.x.at(-1) ?? 0);
     }
-    return mine.length > 0;
   }
 
   /** Runs have other numbers now. */

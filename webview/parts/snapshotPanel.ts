@@ -46,7 +46,7 @@ export class SnapshotPanel {
     private readonly changed: () => void,
     own: { slider: boolean },
   ) {
-    this.panel = new Panel(id, "Neuron norms", () => this.table(), scene.listener.rewatch);
+    this.panel = new Panel(id, "Neuron norms", () => this.table(), scene.seen);
     this.channelPicker = new Picker("Quantity", (channel) => this.change({ channel, taps: [] }));
     this.tensorPicker = new Picker("Matrix", select);
     this.layout = segmented(
@@ -92,10 +92,13 @@ export class SnapshotPanel {
     return this.drawnTaps().map((tap) => ({ panel: this.panel.id, tag: matrixTag(this.view.channel, tap, tensor), step: this.view.step }));
   }
 
-  receive(message: DataMessage): boolean {
+  get visible(): boolean {
+    return this.panel.visible;
+  }
+
+  receive(message: DataMessage): void {
     const mine = message.snapshots.filter(({ panel }) => panel === this.panel.id);
     for (const data of mine) this.data.set(`${data.run}/${data.tag}`, data);
-    return mine.length > 0;
   }
 
   forget(): void {

@@ -2,7 +2,8 @@
 import type { DataMessage, DrawnMessage, WatchMessage } from "../../extension/protocol/panels";
 
 interface Part {
-  receive(message: DataMessage): boolean;
+  readonly visible: boolean;
+  receive(message: DataMessage): void;
   draw(): void;
   moved?(): void;
 }
@@ -39,14 +40,15 @@ export class Updater<Out> {
   }
 
   receive(message: DataMessage): void {
-    for (const part of this.page.parts) if (part.receive(message)) this.dirty.add(part);
+    for (const part of this.page.parts) part.receive(message);
     this.acknowledge = true;
-    this.schedule();
+    // Step, marks and axes may have moved with any message.
+    this.draw();
   }
 
-  /** Everything. */
+  /** Everything that can be seen. */
   draw(): void {
-    for (const part of this.page.parts) this.dirty.add(part);
+    for (const part of this.page.parts) if (part.visible) this.dirty.add(part);
     this.schedule();
   }
 
@@ -64,7 +66,7 @@ export class Updater<Out> {
       this.dirty.clear();
       for (const part of drawn) part.draw();
       this.onDraw();
-      if (this.cursorMoved) for (const part of this.page.parts) if (!drawn.includes(part)) part.moved?.();
+      if (this.cursorMoved) for (const part of this.page.parts) if (part.visible && !drawn.includes(part)) part.moved?.();
       this.cursorMoved = false;
       if (this.acknowledge) this.page.host.send({ type: "drawn" });
       this.acknowledge = false;
