@@ -50,7 +50,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     const trusted = vscode.workspace.isTrusted;
     return [
       { type: "run", name: run.name, folder: run.folder, subtitle: subtitle(json), catalog: catalogOf([reader]) },
-      { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, state.steps) },
+      { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, run.live ? state.steps : null) },
       {
         type: "record",
         markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
