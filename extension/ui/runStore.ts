@@ -30,6 +30,7 @@ export class RunStore implements vscode.Disposable {
   private chosen: Run | undefined;
   private timer: NodeJS.Timeout | undefined;
   private listedAt = -Infinity;
+  private looking = false;
   private disposed = false;
   /** All runs that were there at the start have been read. */
   readonly found: Promise<void>;
@@ -69,6 +70,8 @@ export class RunStore implements vscode.Disposable {
   show(run: Run): vscode.Disposable {
     const hold = run.hold();
     this.seen.set(run, (this.seen.get(run) ?? 0) + 1);
+    // The next look was planned for when nobody watched.
+    this.schedule();
     return new vscode.Disposable(() => {
       hold.dispose();
       const left = (this.seen.get(run) ?? 1) - 1;
@@ -91,12 +94,20 @@ export class RunStore implements vscode.Disposable {
   }
 
   private async tick(): Promise<void> {
+    this.looking = true;
     try {
       await this.look();
     } catch (error) {
       this.log.error(error instanceof Error ? error : String(error));
     }
-    if (!this.disposed) this.timer = setTimeout(() => void this.tick(), this.seen.size > 0 ? refreshInterval() : UNSEEN_INTERVAL);
+    this.looking = false;
+    this.schedule();
+  }
+
+  private schedule(): void {
+    clearTimeout(this.timer);
+    if (this.disposed || this.looking) return;
+    this.timer = setTimeout(() => void this.tick(), this.seen.size > 0 ? refreshInterval() : UNSEEN_INTERVAL);
   }
 
   private async look(): Promise<void> {
