@@ -70,6 +70,8 @@ export async function chooseRuns(app: App, picked: readonly Run[]): Promise<Run[
   const items = runs.map((run) => ({ ...runItem(run), picked: picked.includes(run) }));
   const chosen = await vscode.window.showQuickPick(items, {
     canPickMany: true,
+    // What was ticked is not to be lost to a click beside it.
+    ignoreFocusOut: true,
     title: "Compare Runs",
     placeHolder: "Two or more runs",
     matchOnDescription: true,

@@ -25,7 +25,6 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     panel: vscode.WebviewPanel,
   ) {
     super(app, panel, { name: "dashboard", title: run.name });
-    panel.title = run.name;
     this.show([run]);
     this.register(
       app.orders.onDidChange((ordered) => {
@@ -43,7 +42,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
   protected override messages(): ToDashboard[] {
     const { run, app } = this;
     const { reader, events, json, state } = run;
-    this.panel.title = run.name;
+    if (run.known && this.panel.title !== run.name) this.panel.title = run.name;
     if (state.status === "failed" && this.logTail === null) void this.readLog();
     if (state.status !== "failed") this.logTail = null;
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");

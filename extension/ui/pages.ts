@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import type { App } from "./app";
 import { ComparePage, type CompareSource } from "./comparePage";
 import { Dashboard } from "./dashboard";
+import { waitingHtml } from "./pageHtml";
 import type { Run } from "./run";
 
 export class Pages implements vscode.Disposable {
@@ -19,10 +20,7 @@ export class Pages implements vscode.Disposable {
           const source = (state as { source?: { folder?: string } } | undefined)?.source;
           await this.restore(panel, async () => {
             if (typeof source?.folder !== "string") throw new Error("it did not say which run it showed");
-            const run = app.runs.of(source.folder);
-            // First the page, which holds the run's numbers, then the reading.
-            this.adopt(run, panel);
-            await app.runs.read(run);
+            await this.fill(app.runs.of(source.folder), panel);
           });
         },
       }),
@@ -44,11 +42,23 @@ export class Pages implements vscode.Disposable {
       there.panel.reveal();
       return there;
     }
-    const panel = vscode.window.createWebviewPanel(Dashboard.viewType, run.name, vscode.ViewColumn.Active, {});
-    const dashboard = this.adopt(run, panel);
-    // A run at rest is read again now that its numbers are wanted.
-    await this.app.runs.read(run);
-    return dashboard;
+    return this.fill(run, dashboardPanel(run.name));
+  }
+
+  /** A dashboard for a run that is about to start: the window loads the page meanwhile. `cancel`: it did not start. */
+  prepareDashboard(title: string): { show(run: Run): Promise<unknown>; cancel(): void } {
+    const panel = dashboardPanel(title);
+    let closed = false;
+    panel.onDidDispose(() => (closed = true));
+    panel.webview.html = waitingHtml("Starting the trainer…");
+    return {
+      show: async (run) => {
+        // Closed by its user: not opened again against their will.
+        if (this.dashboards.has(run)) panel.dispose();
+        else if (!closed) await this.fill(run, panel);
+      },
+      cancel: () => panel.dispose(),
+    };
   }
 
   openCompare(runs: readonly Run[]): Promise<ComparePage> {
@@ -58,6 +68,13 @@ export class Pages implements vscode.Disposable {
 
   dispose(): void {
     for (const each of this.disposables) each.dispose();
+  }
+
+  private async fill(run: Run, panel: vscode.WebviewPanel): Promise<Dashboard> {
+    const dashboard = this.adopt(run, panel);
+    // A run at rest is read again now that its numbers are wanted.
+    await this.app.runs.read(run);
+    return dashboard;
   }
 
   private adopt(run: Run, panel: vscode.WebviewPanel): Dashboard {
@@ -82,3 +99,6 @@ export class Pages implements vscode.Disposable {
     }
   }
 }
+
+const dashboardPanel = (title: string): vscode.WebviewPanel =>
+  vscode.window.createWebviewPanel(Dashboard.viewType, title, vscode.ViewColumn.Active, {});

@@ -1,6 +1,6 @@
 /** Starts training runs: from a run file of the workspace or a template, and stopped ones again from their last checkpoint. */
 import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import * as vscode from "vscode";
 import type { EngineDescription } from "../protocol/description";
 import { launch, type LaunchOptions } from "../runs/launch";
@@ -33,13 +33,13 @@ export async function startRun(app: App, argument?: unknown): Promise<string | u
   const content = "template" in choice ? choice.template.content : undefined;
   const problems = await problemsOf(app, file, content);
   if (problems.length > 0) return tellProblems(app, file, problems, content === undefined);
-  return begin(app, { source: content ? { content, file } : { runFile: file }, runsFolder: runs });
+  return begin(app, basename(file, RUN_FILE_SUFFIX), { source: content ? { content, file } : { runFile: file }, runsFolder: runs });
 }
 
 /** Goes on with a stopped, failed or crashed run from its last checkpoint. */
 export async function resumeFromCheckpoint(app: App, run: Run): Promise<string | undefined> {
   if (!refuseUntrusted()) return undefined;
-  return begin(app, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
+  return begin(app, run.name, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
 }
 
 /** False, and said, in a workspace whose files are not to be executed. */
@@ -51,8 +51,9 @@ export function refuseUntrusted(): boolean {
   return false;
 }
 
-async function begin(app: App, what: Pick<LaunchOptions, "source" | "runsFolder">): Promise<string | undefined> {
+async function begin(app: App, name: string, what: Pick<LaunchOptions, "source" | "runsFolder">): Promise<string | undefined> {
   const trainerScript = app.context.asAbsolutePath(join("dist", "trainer.js"));
+  const dashboard = "resume" in what.source ? undefined : app.pages.prepareDashboard(name);
   try {
     const { folder, pid } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: "Starting the trainer…" },
@@ -61,9 +62,10 @@ async function begin(app: App, what: Pick<LaunchOptions, "source" | "runsFolder"
     app.log.info(`Trainer ${pid} runs in ${folder}`);
     const run = app.runs.of(folder);
     app.runs.active = run;
-    await app.pages.openDashboard(run);
+    await (dashboard ? dashboard.show(run) : app.pages.openDashboard(run));
     return folder;
   } catch (error) {
+    dashboard?.cancel();
     app.log.error(`The run did not start: ${(error as Error).message}`);
     void vscode.window
       .showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output")
