@@ -1,5 +1,4 @@
 /** The page that sets two or more runs beside each other. */
-import { formatNumber } from "../extension/protocol/format";
 import type { Catalog, ComparedRun, FromCompare, ToCompare } from "../extension/protocol/panels";
 import { LOSS_TRAIN, LOSS_VALIDATION, matrixTag } from "../extension/protocol/tags";
 import { ChartOptions } from "./parts/chartOptions";
@@ -260,7 +259,7 @@ function suggestTarget(): void {
   if (view.target === null) {
     const losses = runs.flatMap(({ validationLoss }) => validationLoss ?? []);
     if (losses.length < runs.length) return;
-    view.target = Number(formatNumber(Math.max(...losses), 3)) + 0.01;
+    view.target = Number((Math.max(...losses) + 0.005).toFixed(2));
     target.setTarget(view.target);
   }
   send({ type: "setTarget", loss: view.target });

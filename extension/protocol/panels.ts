@@ -76,6 +76,8 @@ export interface SeriesData {
   panel: string;
   run: number;
   tag: string;
+  /** As asked for: a page that has changed its mind passes over what was on its way. */
+  axis: "step" | "time";
   x: Float64Array;
   y: Float64Array;
   /** Average of the raw values, by the request's weight; null when none was asked for. */

@@ -80,15 +80,15 @@ function seriesVersion(source: Source, tag: string): string {
 }
 
 function seriesData(source: Source, run: number, request: SeriesRequest): SeriesData | undefined {
-  const { panel, tag, range, width, smoothing } = request;
+  const { panel, tag, axis, range, width, smoothing } = request;
   const series = source.series(tag);
   if (!series) return undefined;
-  const placed: Series = request.axis === "step" ? series : { ...series, steps: trainingSeconds(series.times, source.events) };
+  const placed: Series = axis === "step" ? series : { ...series, steps: trainingSeconds(series.times, source.events) };
   const reduce = (values: Float64Array) => {
     const { steps: x, values: y } = downsample({ ...placed, values }, range ?? undefined, width);
     return { x, y };
   };
-  return { panel, run, tag, ...reduce(series.values), smooth: smoothing > 0 ? reduce(smooth(series.values, smoothing)) : null };
+  return { panel, run, tag, axis, ...reduce(series.values), smooth: smoothing > 0 ? reduce(smooth(series.values, smoothing)) : null };
 }
 
 /**

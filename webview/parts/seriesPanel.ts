@@ -78,7 +78,7 @@ export class SeriesPanel {
   }
 
   receive(message: DataMessage): void {
-    const mine = message.series.filter((series) => series.panel === this.panel.id);
+    const mine = message.series.filter(({ panel, axis }) => panel === this.panel.id && axis === this.scene.axis);
     for (const series of mine) {
       this.data.set(`${series.run}/${series.tag}`, series);
       this.scene.extent = Math.max(this.scene.extent, series.x.at(-1) ?? 0);
