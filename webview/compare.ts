@@ -46,6 +46,7 @@ const view = host.restore({
 });
 let catalog: Catalog = { plain: [], channels: [], tensors: [] };
 let runs: readonly ComparedRun[] = [];
+let targetSent = false;
 
 const send = (message: FromCompare) => host.send(message);
 const scene = new Scene(true, { redraw: () => updater.draw(), moved: () => updater.move(), rewatch: () => updater.watch() });
@@ -254,13 +255,15 @@ function receive(message: ToCompare): void {
   }
 }
 
-/** The worst of the runs' last validation losses: a target that all have reached. */
+/** Once a page: the target of its earlier life, or the worst of the runs' last validation losses, which all have reached. */
 function suggestTarget(): void {
+  if (targetSent) return;
   if (view.target === null) {
     const losses = runs.flatMap(({ validationLoss }) => validationLoss ?? []);
     if (losses.length < runs.length) return;
     view.target = Number((Math.max(...losses) + 0.005).toFixed(2));
     target.setTarget(view.target);
   }
+  targetSent = true;
   send({ type: "setTarget", loss: view.target });
 }
