@@ -45,7 +45,17 @@ function knobs(recipe: Recipe): KnobValues {
   const { lr, weightDecay, beta1, beta2, eps, nesterov, newtonSchulz, axis, scale, normScope } = recipe;
   const common = { lr, weightDecay, beta1, beta2, eps };
   if (recipe.optimizer === "adamw") return common;
-  return { ...common, nesterov, newtonSchulz, axis, scale, normScope, normalization: "neuron", normalizePlace: "after", ...switches(recipe, 0) };
+  return {
+    ...common,
+    nesterov,
+    newtonSchulz,
+    axis,
+    scale,
+    normScope,
+    normalization: "neuron",
+    normalizePlace: "after",
+    ...switches(recipe, 0),
+  };
 }
 
 /** The worst errors of one case: of the weights' way from w0, and of the second moment. */
