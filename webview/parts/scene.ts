@@ -38,6 +38,8 @@ export class Scene {
 
   zoom = (range: Span | null): void => {
     this.range = range;
+    // It pointed at another place.
+    this.cursor = null;
     this.listener.rewatch();
     this.listener.redraw();
   };
