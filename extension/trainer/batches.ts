@@ -1,9 +1,12 @@
 /** Sequences for the engine: batch × (context + 1) token ids, inputs [0, T), targets [1, T]. */
 import type { RunSpec } from "../protocol/runFile";
 import type { Tokens } from "./data";
-import { uniform } from "./random";
+import { permuted, uniform } from "./random";
 
-/** Contexts at random offsets, as nanoGPT draws them; which ones depends on the seed and the position alone. */
+/**
+ * Epochs: neighbouring contexts in random order, so that every token is seen once before any is seen again; in each epoch
+ * they begin elsewhere. Which context comes when depends on the seed and the position alone.
+ */
 export class TrainingBatches {
   constructor(
     private readonly tokens: Tokens,
@@ -18,10 +21,18 @@ export class TrainingBatches {
     const row = model.context + 1;
     const ids = new Int32Array(batch.accumulation * batch.size * row);
     for (let i = 0; i < batch.accumulation * batch.size; i++) {
-      const offset = Math.floor(uniform(seed, this.position++) * (this.tokens.length - row + 1));
-      this.tokens.read(offset, row, ids, i * row);
+      this.tokens.read(this.offset(this.position++, seed, model.context), row, ids, i * row);
     }
     return ids;
+  }
+
+  private offset(position: number, seed: number, context: number): number {
+    // The last token is only predicted. One context less than fit leaves room to shift them all.
+    const inputs = this.tokens.length - 1;
+    const contexts = Math.max(1, Math.floor(inputs / context) - 1);
+    const epoch = Math.floor(position / contexts);
+    const shift = Math.floor(uniform(seed, epoch) * (inputs - contexts * context + 1));
+    return shift + permuted(seed, epoch, position % contexts, contexts) * context;
   }
 }
 

@@ -16,3 +16,23 @@ export function uniform(seed: number, index: number): number {
   const b = mix(a ^ mix(low + 0x9e3779b9));
   return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
 }
+
+/** Rounds of the Feistel network: four make a permutation that is not told from a random one (Luby & Rackoff 1988). */
+const ROUNDS = 4;
+
+/**
+ * Where `index` comes in a random order of 0 … count − 1; another order for each seed and `turn`. A Feistel network over the
+ * next power of four, walked until it falls into the range (Black & Rogaway 2002): no list is kept.
+ */
+export function permuted(seed: number, turn: number, index: number, count: number): number {
+  const half = 2 ** Math.ceil(Math.log2(Math.max(2, count)) / 2);
+  const key = mix(mix(seed ^ 0x9e3779b9) ^ turn);
+  let at = index;
+  do {
+    let left = Math.floor(at / half);
+    let right = at % half;
+    for (let round = 0; round < ROUNDS; round++) [left, right] = [right, (left + mix(mix(key + round) ^ right)) % half];
+    at = left * half + right;
+  } while (at >= count);
+  return at;
+}
