@@ -171,6 +171,9 @@ export interface CommandMessage {
     | "muonscope.openTrainerLog";
 }
 
+/** What every page says. */
+export type FromPage = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage;
+
 /** Set a live knob, for all matrices or those a glob names. */
 export interface SetKnobMessage {
   type: "setKnob";
@@ -241,7 +244,7 @@ export interface ControlsMessage {
 }
 
 export type ToDashboard = RunMessage | StateMessage | RecordMessage | ControlsMessage | DataMessage;
-export type FromDashboard = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage | SetKnobMessage;
+export type FromDashboard = FromPage | SetKnobMessage;
 
 // ---- compare: two or more runs
 
@@ -297,13 +300,4 @@ export interface AddRunsMessage {
 }
 
 export type ToCompare = RunsMessage | ComparisonMessage | TargetMessage | DataMessage;
-export type FromCompare =
-  | ReadyMessage
-  | WatchMessage
-  | DrawnMessage
-  | PageErrorMessage
-  | CommandMessage
-  | SetTargetMessage
-  | AddRunsMessage
-  | RemoveRunMessage
-  | OpenRunMessage;
+export type FromCompare = FromPage | SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage;

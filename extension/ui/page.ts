@@ -3,13 +3,11 @@
  * gone (nothing is kept for it in the browser) and says `ready` again when it comes back.
  */
 import * as vscode from "vscode";
-import type { CommandMessage, DataMessage, DrawnMessage, PageErrorMessage, ReadyMessage, WatchMessage } from "../protocol/panels";
+import type { DataMessage, FromPage } from "../protocol/panels";
 import type { App } from "./app";
 import { Feed } from "./feed";
 import { pageHtml } from "./pageHtml";
 import type { Run } from "./run";
-
-type Common = ReadyMessage | WatchMessage | DrawnMessage | PageErrorMessage | CommandMessage;
 
 const NO_DATA: DataMessage = { type: "data", series: [], snapshots: [], profiles: [] };
 
@@ -36,7 +34,7 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
     const icon = (theme: string) => vscode.Uri.joinPath(app.context.extensionUri, "media", `tab-${theme}.svg`);
     panel.iconPath = { light: icon("light"), dark: icon("dark") };
     this.disposables.push(
-      panel.webview.onDidReceiveMessage((message: Common | In) => this.receive(message)),
+      panel.webview.onDidReceiveMessage((message: FromPage | In) => this.receive(message)),
       panel.onDidChangeViewState(() => this.viewChanged()),
       app.runs.onDidChange((run) => {
         if (this.shown.includes(run)) this.update();
@@ -104,8 +102,8 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
     for (const each of this.disposables) each.dispose();
   }
 
-  private receive(message: Common | In): void {
-    const common = message as Common;
+  private receive(message: FromPage | In): void {
+    const common = message as FromPage;
     switch (common.type) {
       case "ready":
         this.ready = true;
