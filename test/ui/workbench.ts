@@ -5,7 +5,7 @@
  * MUONSCOPE_CHROMIUM.
  */
 import { join } from "node:path";
-import { chromium, type Browser, type Frame, type Page } from "playwright-core";
+import { chromium, errors, type Browser, type Frame, type Page } from "playwright-core";
 
 function environment(name: string): string {
   const value = process.env[name];
@@ -42,22 +42,12 @@ export class Workbench {
   }
 
   /**
-   * Resolves when the window has been idle for a second: a person begins when it has stopped loading. Timings before that would
-   * count its start.
+   * The window says that the last phase of its start is over (4, "Eventually"): a person begins then. Timings before that would count
+   * the start of VS Code.
    */
   private async atRest(): Promise<void> {
-    await this.page.evaluate(
-      () =>
-        new Promise<void>((resolve) => {
-          const QUIET_MS = 1000;
-          let timer = setTimeout(resolve, QUIET_MS);
-          // Tasks of 50 ms and longer.
-          new PerformanceObserver(() => {
-            clearTimeout(timer);
-            timer = setTimeout(resolve, QUIET_MS);
-          }).observe({ type: "longtask" });
-        }),
-    );
+    const mark = "code/didCreateWorkbenchContributions/4";
+    await this.page.waitForFunction((name) => performance.getEntriesByName(name).length > 0, mark, { timeout: 60_000 });
   }
 
   /** By the workbench's own command, which saves what is open first; a browser's reload need not. */
@@ -72,19 +62,20 @@ export class Workbench {
   async command(title: string): Promise<void> {
     const input = this.page.locator(".quick-input-widget input.input");
     const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${title}"]`).first();
-    // The palette lists what is registered when it opens: soon after the window it has to be opened again.
+    const soon = { timeout: 2000 };
+    // The palette lists what is registered when it opens, and closes when focus moves on: then it is opened again.
     await this.until(`${title} in the palette`, async () => {
       await this.page.keyboard.press("F1");
-      await input.waitFor({ state: "visible" });
-      await input.fill(`>${title}`);
-      const there = await row.waitFor({ timeout: 2000 }).then(
-        () => true,
-        () => false,
-      );
-      if (!there) await this.page.keyboard.press("Escape");
-      return there;
+      try {
+        await input.fill(`>${title}`, soon);
+        await row.click(soon);
+        return true;
+      } catch (error) {
+        if (!(error instanceof errors.TimeoutError)) throw error;
+        await this.page.keyboard.press("Escape");
+        return false;
+      }
     });
-    await row.click();
   }
 
   /** Chooses the row of the open quick pick that begins with this text. */
