@@ -282,15 +282,9 @@ export interface SetTargetMessage {
   loss: number;
 }
 
-export interface RemoveRunMessage {
-  type: "removeRun";
-  /** Its folder. */
-  run: string;
-}
-
-export interface OpenRunMessage {
-  type: "openRun";
-  /** Its folder. */
+/** Leave it out, or open its dashboard. `run`: its folder. */
+export interface OneRunMessage {
+  type: "removeRun" | "openRun";
   run: string;
 }
 
@@ -300,4 +294,4 @@ export interface AddRunsMessage {
 }
 
 export type ToCompare = RunsMessage | ComparisonMessage | TargetMessage | DataMessage;
-export type FromCompare = FromPage | SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage;
+export type FromCompare = FromPage | SetTargetMessage | AddRunsMessage | OneRunMessage;

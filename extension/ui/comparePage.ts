@@ -1,14 +1,6 @@
 /** Two or more runs beside each other: the host's end of the page. */
 import * as vscode from "vscode";
-import type {
-  AddRunsMessage,
-  FromCompare,
-  OpenRunMessage,
-  RemoveRunMessage,
-  SetTargetMessage,
-  TargetMessage,
-  ToCompare,
-} from "../protocol/panels";
+import type { AddRunsMessage, FromCompare, OneRunMessage, SetTargetMessage, TargetMessage, ToCompare } from "../protocol/panels";
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { differences, tokensPerStep, toTarget, trainingSeconds } from "../runs/compare";
 import type { App } from "./app";
@@ -23,7 +15,7 @@ export interface CompareSource {
   runs: { folder: string; slot: number }[];
 }
 
-export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | RemoveRunMessage | OpenRunMessage, ToCompare> {
+export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRunMessage, ToCompare> {
   static readonly viewType = "muonscope.compare";
   private slots = new Map<Run, number>();
   private target: number | null = null;
