@@ -88,6 +88,15 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
       });
       assert.match(summary, /No interventions/, panel);
     }
+    for (const [panel, quantity] of [
+      ["small0", "Learning rate"],
+      ["small1", "Tokens per second"],
+    ] as const)
+      assert.equal(
+        (await frame.locator(`#${panel} vscode-dropdown .selected-value`).innerText()).trim(),
+        quantity,
+        "the picker names what is drawn",
+      );
     await frame.locator("#snapshot").scrollIntoViewIfNeeded();
     await chart(frame, "snapshot").waitFor();
     assert.equal(
