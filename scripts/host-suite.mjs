@@ -91,7 +91,6 @@ async function inWindow({ phases, trust = true, vsix, open }) {
       data: join(folder, `vscode-${phases[0]}`),
       vsix,
       trust,
-      settings: { "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "telemetry.telemetryLevel": "off" },
       env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace")),
     }),
   );

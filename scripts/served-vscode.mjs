@@ -7,6 +7,16 @@ import { dirname, join } from "node:path";
 import { servedVscode } from "./setup.mjs";
 import { capture, Failure } from "./shell.mjs";
 
+/** Nothing that takes attention from the extension or calls home; a user of `npm start` may change it. */
+const SETTINGS = {
+  "workbench.startupEditor": "none",
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "chat.disableAIFeatures": true,
+  "telemetry.telemetryLevel": "off",
+  // The folders opened lie in this repository.
+  "git.openRepositoryInParentFolders": "never",
+};
+
 const freePort = () =>
   new Promise((accept, reject) => {
     const server = createServer();
@@ -37,7 +47,7 @@ async function answers(url, child, logFile) {
  * Starts one.
  *
  * `folder`: what it opens. `data`: a folder for its user data, extensions and log; kept when it exists.
- * `vsix`: packages to install. `settings`: the user's settings. `trust`: false shows the workspace as untrusted until
+ * `vsix`: packages to install. `settings`: the user's, over those above. `trust`: false shows the workspace as untrusted until
  * its user says otherwise. `env`: for the server and so for the extension host. Returns its address and how to end it.
  */
 export async function startServedVscode({ folder, data, vsix = [], settings = {}, trust = true, port, env = {} }) {
@@ -47,7 +57,7 @@ export async function startServedVscode({ folder, data, vsix = [], settings = {}
   const logFile = join(data, "server.log");
   mkdirSync(dirname(settingsFile), { recursive: true });
   // Its user may have changed them since: written once.
-  if (!existsSync(settingsFile)) writeFileSync(settingsFile, JSON.stringify(settings, null, 2));
+  if (!existsSync(settingsFile)) writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
   const places = ["--extensions-dir", extensions, "--user-data-dir", user];
   const environment = { ...env, PATH: `${dirname(servedVscode.node)}:${process.env.PATH}` };
   rmSync(join(extensions, "extensions.json"), { force: true });

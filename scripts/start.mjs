@@ -11,15 +11,6 @@ import { entry, passThrough, step } from "./shell.mjs";
 
 const examples = join(root, "examples");
 
-/** Of the served VS Code: nothing that takes attention from the extension. */
-const settings = {
-  "workbench.startupEditor": "none",
-  "workbench.secondarySideBar.defaultVisibility": "hidden",
-  "chat.disableAIFeatures": true,
-  // examples/ is a folder of this repository.
-  "git.openRepositoryInParentFolders": "never",
-};
-
 async function serve(port) {
   const vsix = join(root, "build", "start", "muonscope.vsix");
   await step("Packaging the extension", () => packVsix(vsix));
@@ -29,7 +20,6 @@ async function serve(port) {
       data: join(root, "build", "start", "vscode"),
       vsix: [vsix],
       port,
-      settings,
     }),
   );
   console.log(

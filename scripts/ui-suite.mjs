@@ -22,13 +22,7 @@ export async function runUiSuite(nodeTests) {
       folder: workspace,
       data: join(folder, "vscode"),
       vsix: [vsix],
-      settings: {
-        "workbench.startupEditor": "none",
-        "workbench.colorTheme": "Light Modern",
-        "chat.disableAIFeatures": true,
-        "telemetry.telemetryLevel": "off",
-        "workbench.secondarySideBar.defaultVisibility": "hidden",
-      },
+      settings: { "workbench.colorTheme": "Light Modern" },
     }),
   );
   try {

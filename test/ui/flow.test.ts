@@ -35,6 +35,8 @@ const button = (frame: Frame, command: string): Locator => frame.locator(`.contr
 const status = (frame: Frame, name: string): Promise<void> => frame.locator(`.run-header .status.${name}`).waitFor();
 const chart = (frame: Frame, panel: string): Locator => frame.locator(`#${panel} [role=img]`).first();
 
+const toTop = (frame: Frame): Promise<void> => frame.evaluate(() => scrollTo(0, 0));
+
 describe("the way of a new user", { timeout: 240_000 }, () => {
   let workbench: Workbench;
   let first = "";
@@ -88,15 +90,6 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
       });
       assert.match(summary, /No interventions/, panel);
     }
-    for (const [panel, quantity] of [
-      ["small0", "Learning rate"],
-      ["small1", "Tokens per second"],
-    ] as const)
-      assert.equal(
-        (await frame.locator(`#${panel} vscode-dropdown .selected-value`).innerText()).trim(),
-        quantity,
-        "the picker names what is drawn",
-      );
     await frame.locator("#snapshot").scrollIntoViewIfNeeded();
     await chart(frame, "snapshot").waitFor();
     assert.equal(
@@ -104,7 +97,6 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
       true,
       "taps to choose from",
     );
-    await frame.locator("#loss").scrollIntoViewIfNeeded();
   });
 
   it("switches the normalisation off by a click; the intervention is marked on every chart, at the step where it took effect", async () => {
@@ -122,6 +114,16 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
       });
     await frame.locator('[data-knob="normalize"] vscode-checkbox[aria-checked="false"]').waitFor();
     await beyond(workbench, frame, applied.step + 40);
+    for (const [panel, quantity] of [
+      ["small0", "Learning rate"],
+      ["small1", "Tokens per second"],
+    ] as const)
+      assert.equal(
+        (await frame.locator(`#${panel} vscode-dropdown .selected-value`).innerText()).trim(),
+        quantity,
+        "the picker names what is drawn",
+      );
+    await toTop(frame);
     await workbench.screenshot("dashboard-light");
   });
 
@@ -199,8 +201,8 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
       return /first: [1-9]\d* points/.test(text) && /second: [1-9]\d* points/.test(text);
     });
     await workbench.screenshot("compare");
-    await frame.locator("#snapshot").scrollIntoViewIfNeeded();
     await workbench.until("a histogram of each run", async () => (await frame.locator("#snapshot [role=img]").count()) === 2);
+    await frame.locator("#snapshot [role=img]").last().scrollIntoViewIfNeeded();
     await workbench.screenshot("compare-neuron-norms");
   });
 

@@ -28,7 +28,7 @@ export class Workbench {
     // As root in a container there is no sandbox; the rest keeps Chromium from calling home.
     const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
     const browser = await chromium.launch({ executablePath: environment("MUONSCOPE_CHROMIUM"), args });
-    const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
+    const page = await browser.newPage({ viewport: { width: 1500, height: 1200 } });
     page.setDefaultTimeout(PATIENCE);
     const workbench = new Workbench(browser, page);
     await page.goto(environment("MUONSCOPE_TEST_URL"));
