@@ -58,6 +58,7 @@ export class Picker {
   readonly element: HTMLElement;
   private readonly dropdown: Dropdown;
   private shown = "";
+  private value = "";
 
   constructor(
     label: string,
@@ -75,12 +76,17 @@ export class Picker {
     const key = JSON.stringify(choices);
     if (key !== this.shown) {
       this.shown = key;
-      // New options are there for the dropdown only after a while: until then it takes no value, but the selected one then.
-      const option = (choice: Choice) => h("vscode-option", { value: choice.value, selected: choice.value === value }, choice.label);
-      this.dropdown.replaceChildren(...choices.map(option));
+      this.dropdown.replaceChildren(...choices.map((choice) => h("vscode-option", { value: choice.value }, choice.label)));
+      // The dropdown learns of new options after this task, and then selects the one at the old one's place.
+      requestAnimationFrame(() => this.select());
     }
-    if (this.dropdown.value !== value) this.dropdown.value = value;
+    this.value = value;
+    this.select();
     this.dropdown.hidden = choices.length === 0;
+  }
+
+  private select(): void {
+    if (this.dropdown.value !== this.value) this.dropdown.value = this.value;
   }
 }
 
