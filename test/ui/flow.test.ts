@@ -46,21 +46,29 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     workbench = await Workbench.open();
   });
   after(async () => {
-    await workbench?.screenshot("at-the-end");
     await workbench?.close();
   });
 
+  /** A test whose failure can be looked at. */
+  function test(name: string, body: () => Promise<void>): void {
+    it(name, () =>
+      body().catch(async (error: unknown) => {
+        await workbench.screenshot(`failed-${name.replace(/\W+/g, "-")}`);
+        throw error;
+      }),
+    );
+  }
+
   const runsFolder = (): string => join(workspace(), ".muonscope", "runs");
 
-  it("offers to start a run where there is none yet", async () => {
+  test("offers to start a run where there is none yet", async () => {
     await workbench.page.locator(".activitybar .action-item", { has: workbench.page.locator('a[aria-label^="Muonscope"]') }).click();
     await workbench.page.locator(".welcome-view-content a.monaco-button", { hasText: "Start Training Run…" }).waitFor();
   });
 
   /** Starts a run by the palette. Returns its folder, its page and the milliseconds from its first step until the page showed one. */
   async function start(name: string): Promise<{ folder: string; frame: Frame; lag: number }> {
-    await workbench.command("Muonscope: Start Training Run…");
-    await workbench.choose(`${name}.muonscope.json`);
+    await workbench.pick("Muonscope: Start Training Run…", `${name}.muonscope.json`);
     const frame = await workbench.frameWith(dashboardOf(name));
     await beyond(workbench, frame, 0);
     const seen = Date.now();
@@ -73,14 +81,14 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     return { folder, frame, lag };
   }
 
-  it("starts a run from the palette; its dashboard is live", async () => {
+  test("starts a run from the palette; its dashboard is live", async () => {
     const { folder, frame, lag } = await start("first");
     first = folder;
     firstLag = lag;
     await status(frame, "running");
   });
 
-  it("draws loss, learning rate, throughput, condition numbers and neuron norms", async () => {
+  test("draws loss, learning rate, throughput, condition numbers and neuron norms", async () => {
     const frame = await workbench.frameWith(dashboardOf("first"));
     await beyond(workbench, frame, 60);
     for (const panel of LINE_CHARTS) {
@@ -99,7 +107,7 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     );
   });
 
-  it("switches the normalisation off by a click; the intervention is marked on every chart, at the step where it took effect", async () => {
+  test("switches the normalisation off by a click; the intervention is marked on every chart, at the step where it took effect", async () => {
     const frame = await workbench.frameWith(dashboardOf("first"));
     await frame.locator('[data-knob="normalize"] vscode-checkbox').click();
     const reader = new RunReader(first);
@@ -127,7 +135,7 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     await workbench.screenshot("dashboard-light");
   });
 
-  it("pauses, makes a single step and goes on", async () => {
+  test("pauses, makes a single step and goes on", async () => {
     const frame = await workbench.frameWith(dashboardOf("first"));
     await button(frame, "pauseRun").click();
     await status(frame, "paused");
@@ -146,12 +154,12 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     await beyond(workbench, frame, step + 1);
   });
 
-  it("shows the run in the Runs view and in the status bar", async () => {
+  test("shows the run in the Runs view and in the status bar", async () => {
     await workbench.page.locator('.monaco-list-row[aria-label^="first, running"]').waitFor();
     await workbench.page.locator('.statusbar-item[id*="muonscope"]', { hasText: "first" }).waitFor();
   });
 
-  it("looks right in dark and high-contrast themes", async () => {
+  test("looks right in dark and high-contrast themes", async () => {
     const frame = await workbench.frameWith(dashboardOf("first"));
     for (const [theme, kind, name] of [
       ["Dark Modern", "vs-dark", "dashboard-dark"],
@@ -167,25 +175,23 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     }
   });
 
-  it("says what is wrong with a run file", async () => {
-    await workbench.command("Muonscope: Start Training Run…");
-    await workbench.choose("wrong.muonscope.json");
+  test("says what is wrong with a run file", async () => {
+    await workbench.pick("Muonscope: Start Training Run…", "wrong.muonscope.json");
     const message = workbench.page.locator(".notification-toast", { hasText: "wrong.muonscope.json" });
     await message.waitFor();
     assert.match(await message.innerText(), /normalise.*normalize/s);
     await workbench.command("Notifications: Clear All Notifications");
   });
 
-  it("starts a second run; a dashboard is live within two seconds of the first step", async () => {
+  test("starts a second run; a dashboard is live within two seconds of the first step", async () => {
     const { frame, lag } = await start("second");
     // Of two starts the better one: the other may have met something else that this machine was busy with.
     assert.ok(Math.min(firstLag, lag) < LIVE_LIMIT_MS, `${firstLag.toFixed(0)} and ${lag.toFixed(0)} ms after the first step`);
     await beyond(workbench, frame, 60);
   });
 
-  it("compares two runs", async () => {
-    await workbench.command("Muonscope: Compare Runs…");
-    await workbench.chooseAll(["first", "second"]);
+  test("compares two runs", async () => {
+    await workbench.pickAll("Muonscope: Compare Runs…", ["first", "second"]);
     const frame = await workbench.frameWith(".run-chip");
     for (const run of ["first", "second"]) await frame.locator(".run-chip", { hasText: run }).waitFor();
     const row = frame.locator("tr", { hasText: "preset" });
@@ -206,11 +212,10 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     await workbench.screenshot("compare-neuron-norms");
   });
 
-  it("finds its pages and its runs live after a reload of the window", async () => {
+  test("finds its pages and its runs live after a reload of the window", async () => {
     const markedStep = async (frame: Frame): Promise<string | undefined> =>
       /Interventions: step (\d+) normalize/.exec((await chart(frame, "loss").getAttribute("aria-label")) ?? "")?.[1];
-    await workbench.command("Muonscope: Open Dashboard…");
-    await workbench.choose("first");
+    await workbench.pick("Muonscope: Open Dashboard…", "first");
     const before = await workbench.frameWith(dashboardOf("first"));
     const marked = await workbench.until("the mark", () => markedStep(before));
     await workbench.reload();
@@ -220,10 +225,9 @@ describe("the way of a new user", { timeout: 240_000 }, () => {
     assert.equal(await workbench.until("the mark", () => markedStep(frame)), marked);
   });
 
-  it("stops both runs", async () => {
+  test("stops both runs", async () => {
     for (const run of ["first", "second"]) {
-      await workbench.command("Muonscope: Open Dashboard…");
-      await workbench.choose(run);
+      await workbench.pick("Muonscope: Open Dashboard…", run);
       const frame = await workbench.frameWith(dashboardOf(run));
       await button(frame, "stopRun").click();
       await status(frame, "stopped");

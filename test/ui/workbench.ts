@@ -5,7 +5,7 @@
  * MUONSCOPE_CHROMIUM.
  */
 import { join } from "node:path";
-import { chromium, errors, type Browser, type Frame, type Page } from "playwright-core";
+import { chromium, errors, type Browser, type Frame, type Locator, type Page } from "playwright-core";
 
 function environment(name: string): string {
   const value = process.env[name];
@@ -17,6 +17,8 @@ export const workspace = (): string => environment("MUONSCOPE_TEST_WORKSPACE");
 
 /** Milliseconds for what a person would call slow. */
 const PATIENCE = 20_000;
+/** For one attempt of several. */
+const SOON = { timeout: 2000 };
 
 export class Workbench {
   private constructor(
@@ -72,41 +74,58 @@ export class Workbench {
   }
 
   /** Opens the palette and runs the command with this title. */
-  async command(title: string): Promise<void> {
-    const input = this.page.locator(".quick-input-widget input.input");
-    const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${title}"]`).first();
-    const soon = { timeout: 2000 };
-    // The palette lists what is registered when it opens, and closes when focus moves on: then it is opened again.
-    await this.until(`${title} in the palette`, async () => {
-      await this.page.keyboard.press("F1");
-      try {
-        await input.fill(`>${title}`, soon);
-        await row.click(soon);
-        return true;
-      } catch (error) {
-        if (!(error instanceof errors.TimeoutError)) throw error;
-        await this.page.keyboard.press("Escape");
-        return false;
-      }
+  command(title: string): Promise<void> {
+    return this.persist(title, () => this.palette(title));
+  }
+
+  /** Runs a command that asks, and chooses the row that begins with this text. */
+  pick(title: string, label: string): Promise<void> {
+    return this.persist(`${title} ${label}`, async () => {
+      await this.palette(title);
+      // The list's own field, not the palette's; long lists show only the rows that are in sight.
+      await this.page.locator('.quick-input-widget input.input:not([aria-label^="Type the name of a command"])').fill(label, SOON);
+      await this.row(label).click(SOON);
     });
   }
 
-  /** Chooses the row of the open quick pick that begins with this text. */
-  async choose(label: string): Promise<void> {
-    const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label.replaceAll('"', '\\"')}"]`).first();
-    await row.waitFor();
-    await row.click();
+  /** Runs a command that asks for several, ticks these rows and confirms. */
+  pickAll(title: string, labels: string[]): Promise<void> {
+    return this.persist(`${title} ${labels.join()}`, async () => {
+      await this.palette(title);
+      for (const label of labels) {
+        await this.row(label).waitFor(SOON);
+        if ((await this.row(label).getAttribute("aria-checked", SOON)) === "false") await this.row(label).click(SOON);
+        await this.row(label, '[aria-checked="true"]').waitFor(SOON);
+      }
+      await this.page.locator(".quick-input-widget .quick-input-action:visible", { hasText: "OK" }).click(SOON);
+    });
   }
 
-  /** Ticks the rows of an open quick pick that begin with these labels, and confirms. */
-  async chooseAll(labels: string[]): Promise<void> {
-    for (const label of labels) {
-      const row = this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label}"]`).first();
-      await row.waitFor();
-      if ((await row.getAttribute("aria-checked")) === "false") await row.click();
-      await this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label}"][aria-checked="true"]`).first().waitFor();
-    }
-    await this.page.locator(".quick-input-widget .quick-input-action:visible", { hasText: "OK" }).click();
+  private row(label: string, also = ""): Locator {
+    return this.page.locator(`.quick-input-widget .monaco-list-row[aria-label^="${label}"]${also}`).first();
+  }
+
+  private async palette(title: string): Promise<void> {
+    await this.page.keyboard.press("F1");
+    await this.page.locator(".quick-input-widget input.input").fill(`>${title}`, SOON);
+    await this.row(title).click(SOON);
+  }
+
+  /**
+   * As a person does: again, when the palette or a list closed before anything was chosen. They close when focus moves, and a page
+   * that comes into view takes it; and the palette lists only what was registered when it opened.
+   */
+  private persist(what: string, attempt: () => Promise<void>): Promise<void> {
+    return this.until(what, async () => {
+      try {
+        await attempt();
+        return { done: true };
+      } catch (error) {
+        if (!(error instanceof errors.TimeoutError)) throw error;
+        await this.page.keyboard.press("Escape");
+        return undefined;
+      }
+    }).then(() => undefined);
   }
 
   /** Resolves to the first value that is not false, null or undefined; rejects, naming `what`, when there is none in time. */
@@ -138,9 +157,7 @@ export class Workbench {
 
   /** By the name that the list of themes shows; `kind`: the workbench's class with it. */
   async theme(name: string, kind: "vs" | "vs-dark" | "hc-black"): Promise<void> {
-    await this.command("Preferences: Color Theme");
-    await this.page.locator(".quick-input-widget input.input").fill(name);
-    await this.choose(name);
+    await this.pick("Preferences: Color Theme", name);
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }
 
