@@ -34,23 +34,23 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   if (resumed) await events.read();
 
   const args = resumed ? ["--resume", folder] : ["runFile" in source ? file : "-", "--as", file, "--folder", folder];
-  const child = await start(options, args, logPath);
+  const { child, ended } = await start(options, args, logPath);
   child.stdin?.end("content" in source ? JSON.stringify(source.content) : "");
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let gone = false;
   void ended.then(() => (gone = true));
-  for (let ready = false; !ready;) {
+  // The start comes before the description: it is seen once, and remembered.
+  let started = false;
+  while (!started || !existsSync(join(folder, RUN_JSON))) {
     const last = gone;
-    const started = (await events.read()).some(({ text }) => isStart(text, child.pid));
-    ready = started && existsSync(join(folder, RUN_JSON));
-    if (!ready && last) throw new Error(await failure(folder, before, resumed));
-    if (!ready) await Promise.race([ended, setTimeout(LOOK)]);
+    if ((await events.read()).some(({ text }) => isStart(text, child.pid))) started = true;
+    else if (last) throw new Error(await failure(folder, before, resumed));
+    else await Promise.race([ended, setTimeout(LOOK)]);
   }
   child.unref();
   return { folder, pid: child.pid! };
 }
 
-async function start(options: LaunchOptions, args: string[], logPath: string): Promise<ChildProcess> {
+async function start(options: LaunchOptions, args: string[], logPath: string): Promise<{ child: ChildProcess; ended: Promise<void> }> {
   const log = await open(logPath, "a");
   try {
     const child = spawn(options.nodePath ?? process.execPath, [options.trainerScript, ...args], {
@@ -60,13 +60,14 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
       // The editor's execPath is Electron, which is Node when told so.
       env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
     });
+    const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (error) => reject(new Error(`The trainer could not be started: ${error.message}.`)));
     });
     // It ends before it has read a template: its message is in the log.
     child.stdin?.on("error", () => undefined);
-    return child;
+    return { child, ended };
   } finally {
     await log.close();
   }

@@ -3,7 +3,10 @@ import { open } from "node:fs/promises";
 
 const CHUNK = 1 << 17;
 
-/** Pieces of the file from byte `from` to its present end; none when there is no such file. Throws on other errors. */
+/**
+ * Pieces of the file from byte `from` to where it ended when it was opened: a writer that is faster than its reader must not
+ * keep it here for ever. None when there is no such file. Throws on other errors.
+ */
 export async function* readFrom(path: string, from: number): AsyncGenerator<Uint8Array> {
   let file;
   try {
@@ -13,9 +16,10 @@ export async function* readFrom(path: string, from: number): AsyncGenerator<Uint
     throw error;
   }
   try {
-    for (let at = from; ;) {
-      const buffer = new Uint8Array(CHUNK);
-      const { bytesRead } = await file.read(buffer, 0, CHUNK, at);
+    const { size } = await file.stat();
+    for (let at = from; at < size;) {
+      const buffer = new Uint8Array(Math.min(CHUNK, size - at));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
       if (bytesRead === 0) return;
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { encodeFileVersion, encodeSessionStart, encodeValues } from "../../extension/protocol/tfevents";
 import { isEventFile, listRuns } from "../../extension/runs/list";
 import { RunReader } from "../../extension/runs/runFolder";
+import { readFrom } from "../../extension/runs/tail";
 import { temporaryFolder } from "./folders";
 import { begin, read } from "./runs";
 
@@ -64,6 +65,18 @@ describe("a run folder", () => {
     assert.deepEqual([second.reset, second.added.steps[0], second.added.steps.length], [false, 3, 297]);
     assert.deepEqual([...first.added.steps], [1, 2], "a view handed out stays as it was");
     assert.equal(reader.points("no/such", undefined), undefined);
+  });
+
+  it("that grows faster than it is read does not hold its reader for ever", async (t) => {
+    const file = join(temporaryFolder(t), "log");
+    writeFileSync(file, new Uint8Array(300_000));
+    let bytes = 0;
+    for await (const piece of readFrom(file, 0)) {
+      bytes += piece.length;
+      appendFileSync(file, new Uint8Array(200_000));
+      assert.ok(bytes <= 300_000, "it reads what was appended meanwhile");
+    }
+    assert.equal(bytes, 300_000);
   });
 
   it("lists its runs, newest first, and nothing else", async (t) => {

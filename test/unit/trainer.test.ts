@@ -48,7 +48,7 @@ function killAfter(t: TestContext, pid: number): void {
   });
 }
 
-describe("on the real engine", () => {
+describe("on the real engine", { timeout: 300_000 }, () => {
   for (const json of [
     { optimizer: { preset: "normuon" } },
     { optimizer: { preset: "normuon-speedrun", clip: 1 }, sharding: { ranks: 3 }, batch: { size: 2, accumulation: 2 } },
@@ -91,7 +91,7 @@ describe("on the real engine", () => {
   });
 });
 
-describe("a launched trainer", () => {
+describe("a launched trainer", { timeout: 300_000 }, () => {
   it("runs, stops with a checkpoint when asked by a signal, and goes on", async (t) => {
     const { runFile, runsFolder } = workplace(t, endless);
     const { folder, pid } = await launch({ source: { runFile }, runsFolder, trainerScript });
@@ -154,7 +154,7 @@ describe("a launched trainer", () => {
   });
 });
 
-describe("a trainer that is killed", () => {
+describe("a trainer that is killed", { timeout: 300_000 }, () => {
   it("twenty times at random moments: the folder always reads, and the run goes on as if nothing had happened", async (t) => {
     const { runFile, runsFolder } = workplace(t, endless);
     let { folder, pid } = await launch({ source: { runFile }, runsFolder, trainerScript });

@@ -1,0 +1,48 @@
+/** Launching, whatever the trainer's timing: scripts in its place that are early, late or gone at once. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { launch } from "../../extension/runs/launch";
+import { temporaryFolder } from "./folders";
+
+/** A trainer of these lines; `folder` is where its run goes. */
+function trainer(t: TestContext, lines: string): { trainerScript: string; runsFolder: string; source: { runFile: string } } {
+  const place = temporaryFolder(t);
+  const script = join(place, "trainer.js");
+  writeFileSync(
+    script,
+    `const { writeFileSync, appendFileSync } = require("node:fs");
+const { join } = require("node:path");
+const folder = process.argv[process.argv.indexOf("--folder") + 1];
+const started = () => appendFileSync(join(folder, "events.jsonl"), JSON.stringify({ type: "started", pid: process.pid }) + "\\n");
+const described = () => writeFileSync(join(folder, "run.json"), "{}");
+${lines}`,
+  );
+  return { trainerScript: script, runsFolder: join(place, "runs"), source: { runFile: join(place, "x.muonscope.json") } };
+}
+
+describe("a launch", { timeout: 60_000 }, () => {
+  for (const [what, lines] of [
+    ["tells that it started long before it describes its run", "started(); setTimeout(described, 300)"],
+    ["describes its run before it tells that it started", "described(); setTimeout(started, 300)"],
+    ["does both and is gone at once", "started(); described()"],
+  ] as const) {
+    it(`of a trainer that ${what} succeeds`, async (t) => {
+      const { folder, pid } = await launch(trainer(t, lines));
+      assert.match(readFileSync(join(folder, "events.jsonl"), "utf8"), new RegExp(`"pid":${pid}`));
+    });
+  }
+
+  it("of a trainer that is gone at once is an error, every time", async (t) => {
+    const options = trainer(t, 'console.error("It cannot be."); process.exit(1)');
+    for (let i = 0; i < 5; i++) await assert.rejects(launch(options), { message: "It cannot be." });
+    assert.deepEqual(readdirSync(options.runsFolder), []);
+  });
+
+  it("of a trainer that dies between its start and its description is an error, and what it wrote stays", async (t) => {
+    const options = trainer(t, 'started(); process.kill(process.pid, "SIGKILL")');
+    await assert.rejects(launch(options), { message: "The trainer ended without a word before its run began." });
+    assert.equal(readdirSync(options.runsFolder).length, 1);
+  });
+});
