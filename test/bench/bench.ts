@@ -1,5 +1,5 @@
 /**
- * `npm run bench [steps] [optimizer] [diagnostics] [editor]`: every figure is a ratio measured side by side in this run, or says that it
+ * `npm run bench [-- steps optimizer diagnostics]`: every figure is a ratio measured side by side in this run, or says that it
  * is not. Nothing here passes or fails a build.
  */
 import { execFileSync } from "node:child_process";

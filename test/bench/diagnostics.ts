@@ -12,10 +12,6 @@ const STEPS = 200;
 /** The first step measures everything once; it is a constant, not a rate. */
 const SKIPPED = 20;
 
-export interface TrainerMemory {
-  peakMegabytes: number;
-}
-
 async function train(trainer: string, root: string, budget: number): Promise<{ secondsPerStep: number; peakMegabytes: number }> {
   const folder = await mkdtemp(join(tmpdir(), "muonscope-bench-"));
   const runFile = join(folder, "bench.muonscope.json");
@@ -26,7 +22,7 @@ async function train(trainer: string, root: string, budget: number): Promise<{ s
       data: { files: [join(root, "{extension,native,webview,test}/**/*.{ts,cc,h}")] },
       batch: { size: 16 },
       steps: STEPS,
-      validation: { every: 0 },
+      validation: { every: STEPS, batches: 1 },
       checkpoints: { every: 0 },
       diagnostics: { budget },
     }),
