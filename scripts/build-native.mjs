@@ -1,9 +1,9 @@
 // Builds native/ with CMake and puts the addon's binary, with the libraries that it must bring along, into dist/.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { addonBinary, dist, findProgram, root } from "./places.mjs";
-import { capture, entry, Failure, runStep } from "./shell.mjs";
+import { capture, entry, Failure, isProgram, runStep } from "./shell.mjs";
 
 /** Where a configuration is built: `release` ships, `sanitize` is for the native tests. */
 export const nativeFolder = (sanitize) => join(root, "build", sanitize ? "native-asan" : "native");
@@ -49,8 +49,8 @@ async function configure(folder, sanitize) {
   return cmake;
 }
 
-/** Two compilers at a time, or as many as MUONSCOPE_JOBS says: each takes up to a gigabyte. */
-const jobs = process.env.MUONSCOPE_JOBS || "2";
+/** Compilers at a time. */
+const jobs = process.env.MUONSCOPE_JOBS || String(availableParallelism());
 
 export async function buildNative({ sanitize = false } = {}) {
   const folder = nativeFolder(sanitize);
@@ -68,5 +68,4 @@ export async function buildNative({ sanitize = false } = {}) {
   replaceFile(built, addonBinary);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
-  await entry(() => buildNative({ sanitize: process.argv.includes("--sanitize") }));
+if (isProgram(import.meta.url)) await entry(() => buildNative({ sanitize: process.argv.includes("--sanitize") }));

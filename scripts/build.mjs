@@ -2,11 +2,10 @@
 // with --watch the bundles follow their sources (the binary does not: run `npm run build` for it).
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { buildNative } from "./build-native.mjs";
 import { root } from "./places.mjs";
 import { setup } from "./setup.mjs";
-import { entry, Failure } from "./shell.mjs";
+import { entry, Failure, isProgram } from "./shell.mjs";
 
 const shipped = ["extension", "trainer", "webview"];
 
@@ -87,7 +86,7 @@ export async function build() {
   await buildBundles();
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (isProgram(import.meta.url))
   await entry(async () => {
     if (!process.argv.includes("--watch")) return build();
     await setup([]);

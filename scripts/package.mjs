@@ -2,11 +2,10 @@
 // bundles, media/, the addon with the BLAS it needs, README, CHANGELOG, LICENSE and the notices of what is not ours.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { build, bundledPackagesFile } from "./build.mjs";
 import { neededLibraries } from "./build-native.mjs";
 import { addonBinary, dist, findProgram, root } from "./places.mjs";
-import { capture, entry, Failure, step } from "./shell.mjs";
+import { capture, entry, Failure, isProgram, step } from "./shell.mjs";
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const target = `${process.platform}-${process.arch}`;
@@ -69,7 +68,7 @@ export const testVsix = () =>
     return file;
   }));
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (isProgram(import.meta.url))
   await entry(async () => {
     await build();
     const file = join(root, `${manifest.name}-${target}-${manifest.version}.vsix`);

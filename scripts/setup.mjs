@@ -2,9 +2,8 @@
 // Needs nothing but Node. Says what it does; does nothing, quickly, when nothing is missing.
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { cache, findChromium, findProgram, python, root } from "./places.mjs";
-import { capture, entry, Failure, runStep } from "./shell.mjs";
+import { capture, entry, Failure, isProgram, runStep } from "./shell.mjs";
 
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
@@ -47,15 +46,23 @@ async function missingPackages(parts) {
     if (!findProgram("cmake")) missing.push("cmake");
     if (!findProgram(process.env.CXX || "c++", "g++", "clang++")) missing.push("g++");
     if (!findProgram("make", "ninja")) missing.push("make");
-    // macOS has Accelerate, and MKL sets MKLROOT; elsewhere CMake needs the headers of a BLAS.
-    if (process.platform === "linux" && !process.env.MKLROOT && !(await hasHeaders("cblas.h"))) missing.push("libopenblas-dev");
+    // macOS has Accelerate, MKL sets MKLROOT, Fedora has a folder of its own; elsewhere the compiler finds the header of a BLAS.
+    const blas =
+      process.platform !== "linux" || process.env.MKLROOT || existsSync("/usr/include/openblas/cblas.h") || (await hasHeaders("cblas.h"));
+    if (!blas) missing.push("libopenblas-dev");
   }
-  if (parts.has("browser") && !findChromium()) missing.push("chromium");
+  // Chromium only recommends a font, and shows nothing without one.
+  if (parts.has("browser") && !findChromium()) missing.push("chromium", "fonts-liberation");
   if (parts.has("vscode") && !servedVscodeIsInstalled() && process.platform === "linux") {
     if (!(await hasHeaders("gssapi/gssapi.h"))) missing.push("libkrb5-dev");
     if (!findProgram("python3")) missing.push("python3");
   }
-  if (parts.has("python") && !existsSync(python) && !findProgram("python3")) missing.push("python3");
+  if (parts.has("python") && !existsSync(python)) {
+    const python3 = findProgram("python3");
+    if (!python3) missing.push("python3", "python3-venv");
+    // Debian keeps what `venv` needs in a package of its own.
+    else if ((await capture(python3, ["-c", "import ensurepip"], { allowFailure: true })).code !== 0) missing.push("python3-venv");
+  }
   return missing;
 }
 
@@ -75,6 +82,8 @@ async function systemPackages(parts) {
   const env = { DEBIAN_FRONTEND: "noninteractive" };
   await runStep("Updating the package lists", apt, ["update"], { env });
   await runStep(`Installing ${packages.join(", ")}`, apt, ["install", "-y", "--no-install-recommends", ...packages], { env });
+  const still = await missingPackages(parts);
+  if (still.length > 0) throw new Failure(`Installed ${packages.join(", ")}, and still do not find what belongs to ${still.join(", ")}.`);
 }
 
 function servedVscodeIsInstalled() {
@@ -122,6 +131,7 @@ async function installPython() {
   if (existsSync(stamp) && existsSync(python)) return undefined;
   try {
     if (!(await works())) {
+      await systemPackages(new Set(["python"]));
       await runStep("Creating a Python environment", findProgram("python3"), ["-m", "venv", join(cache, "python")]);
       const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1"];
       await runStep("Installing numpy, safetensors, tensorboard", python, [...pip, "numpy", "safetensors", "tensorboard"]);
@@ -143,12 +153,13 @@ export async function setup(parts) {
   checkNode();
   const wanted = new Set(parts);
   await nodeModules();
-  await systemPackages(wanted);
+  // Python's packages are its own affair: without them its suite is skipped, and nothing else fails.
+  await systemPackages(new Set([...wanted].filter((part) => part !== "python")));
   if (wanted.has("vscode")) await installServedVscode();
   return { noPython: wanted.has("python") ? await installPython() : undefined };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
+if (isProgram(import.meta.url))
   await entry(async () => {
     const { noPython } = await setup(PARTS);
     console.log(noPython ? `Everything is there but Python's packages: ${noPython}` : "Everything is there.");

@@ -1,11 +1,15 @@
 // Runs other programs for the scripts and tells a person what is going on: what, how long, and what went wrong.
 import { spawn } from "node:child_process";
+import { pathToFileURL } from "node:url";
 import { root } from "./places.mjs";
 
 const terminal = process.stdout.isTTY === true;
 
 /** An expected failure: its message is all that a person needs, so no stack is printed. */
 export class Failure extends Error {}
+
+/** Whether the module with this address is what `node` was called with, and not imported. */
+export const isProgram = (url) => process.argv[1] !== undefined && url === pathToFileURL(process.argv[1]).href;
 
 /** Runs `main`; a Failure is printed and becomes exit code 1. */
 export async function entry(main) {
