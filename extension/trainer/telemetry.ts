@@ -50,5 +50,19 @@ function measured({ channel, tap, tensor, shape, values, edges, min, max, count,
   const tag = matrixTag(channel, tap, tensor);
   if (shape === "scalar") return scalar(tag, values[0]!);
   if (shape === "vector") return { tag, shape, value: values };
-  return { tag, shape, value: { edges, counts: values, min, max, count, sum, sumSquares } };
+  return { tag, shape, value: { edges, counts: values, ...drawable(edges, min, max), count, sum, sumSquares } };
+}
+
+/**
+ * TensorBoard draws the under- and overflow bin as far as `min` and `max`: one row of zeros, at 2^-149, would leave nothing to be
+ * read of the others. They get the width of their neighbours; what is in them is counted all the same.
+ */
+function drawable(edges: Float64Array, min: number, max: number): { min: number; max: number } {
+  const bins = edges.length - 1;
+  const [low, high] = [edges[1]!, edges[bins - 1]!];
+  const width = (high - low) / (bins - 2);
+  return {
+    min: edges[0] === -Infinity ? Math.max(min, low - width) : min,
+    max: edges[bins] === Infinity ? Math.min(max, high + width) : max,
+  };
 }

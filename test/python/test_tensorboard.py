@@ -64,6 +64,9 @@ class TensorBoard(unittest.TestCase):
             self.assertEqual(value.num, 128)  # one entry per output neuron: 4 x width rows
             self.assertEqual(sum(value.bucket), 128)
             self.assertEqual(list(value.bucket_limit), sorted(value.bucket_limit))
+            # 64 bins of 1/8 from -4 to 4, and one of the same width beyond each end, whatever is in it.
+            self.assertGreaterEqual(value.min, -4.125)
+            self.assertLessEqual(value.max, 4.125)
 
 
 if __name__ == "__main__":
