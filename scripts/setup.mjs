@@ -108,8 +108,9 @@ async function installServedVscode() {
     ["install", ...options, `code-server@${CODE_SERVER}`],
     {
       cwd: servedFolder,
-      // Its post-install must run under the Node that will run it, as root too.
-      env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_unsafe_perm: "true" },
+      // Its post-install must run under the Node that will run it, and reads that Node's version out of npm's user agent, which
+      // an npm that called this script has already set to its own.
+      env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_user_agent: undefined },
     },
   );
   if (!servedVscodeIsInstalled())
