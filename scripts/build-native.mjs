@@ -1,8 +1,9 @@
-// Builds native/ with CMake and puts the addon's binary, with the libraries that it must bring along, into dist/.
+// Builds native/ with CMake and puts the addon's binary, with the libraries that it must bring along, into dist/; beside it the
+// CUDA backend, where NVIDIA's compiler is.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
-import { addonBinary, dist, findProgram, root } from "./places.mjs";
+import { addonBinary, cudaLibrary, dist, findNvcc, findProgram, root } from "./places.mjs";
 import { capture, entry, Failure, isProgram, runStep } from "./shell.mjs";
 
 /** Where a configuration is built: `release` ships, `sanitize` is for the native tests. */
@@ -46,6 +47,10 @@ async function configure(folder, sanitize) {
       `-DCMAKE_BUILD_TYPE=${sanitize ? "RelWithDebInfo" : "Release"}`,
       `-DMUONSCOPE_SANITIZE=${sanitize ? "ON" : "OFF"}`,
     ]);
+  // Also later: a compiler may have come since.
+  const nvcc = sanitize ? undefined : findNvcc();
+  if (nvcc && !readFileSync(cmakeCache, "utf8").includes("MUONSCOPE_CUDA:BOOL=ON"))
+    await runStep("Configuring the CUDA backend", cmake, [folder, "-DMUONSCOPE_CUDA=ON", `-DCMAKE_CUDA_COMPILER=${nvcc}`]);
   return cmake;
 }
 
@@ -66,6 +71,8 @@ export async function buildNative({ sanitize = false } = {}) {
   mkdirSync(dist, { recursive: true });
   for (const [name, file] of await neededLibraries(built)) replaceFile(file, join(dist, name));
   replaceFile(built, addonBinary);
+  const cuda = join(folder, "muonscope_cuda.so");
+  if (existsSync(cuda)) replaceFile(cuda, cudaLibrary);
 }
 
 if (isProgram(import.meta.url)) await entry(() => buildNative({ sanitize: process.argv.includes("--sanitize") }));

@@ -1,8 +1,8 @@
 // Installs what a checkout needs and does not have yet: `npm run setup`, and first of all in start, test and build.
 // Needs nothing but Node. Says what it does; does nothing, quickly, when nothing is missing.
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { cache, findChromium, findProgram, python, root } from "./places.mjs";
+import { cache, cudaEnvironment, findChromium, findNvcc, findProgram, python, root } from "./places.mjs";
 import { capture, entry, Failure, isProgram, runStep } from "./shell.mjs";
 
 const npm = process.platform === "win32" ? "npm.cmd" : "npm";
@@ -147,9 +147,31 @@ async function installPython() {
   }
 }
 
-export const PARTS = ["compiler", "browser", "vscode", "python"];
+/**
+ * Why NVIDIA's compiler is not there; undefined when it is. Without a CUDA toolkit it comes from the wheels that NVIDIA publishes:
+ * compiler, its back end, the run time's headers and static library.
+ */
+async function installNvcc() {
+  if (process.platform !== "linux" || process.arch !== "x64") return "the CUDA backend is for Linux on x86-64";
+  if (findNvcc()) return undefined;
+  const python3 = findProgram("python3");
+  if (!python3) return "there is no nvcc, and no python3 to install it with";
+  try {
+    await runStep("Creating an environment for NVIDIA's compiler", python3, ["-m", "venv", cudaEnvironment]);
+    const wheels = ["nvcc", "crt", "runtime", "cccl"].map((name) => `nvidia-cuda-${name}==13.0.*`);
+    const install = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", ...wheels, "nvidia-nvvm==13.0.*"];
+    await runStep("Installing NVIDIA's compiler", join(cudaEnvironment, "bin", "python"), install);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    rmSync(cudaEnvironment, { recursive: true, force: true });
+    return `there is no nvcc, and pip could not install it: ${error.message.trim().split("\n").at(-4) ?? ""}`;
+  }
+  return findNvcc() ? undefined : `NVIDIA's wheels were installed into ${cudaEnvironment}, but there is no nvcc in them`;
+}
 
-/** Installs npm's packages and the given parts. Returns why Python is not there, if it was asked for and is not. */
+export const PARTS = ["compiler", "cuda", "browser", "vscode", "python"];
+
+/** Installs npm's packages and the given parts. Returns why Python and nvcc are not there, if they were asked for and are not. */
 export async function setup(parts) {
   checkNode();
   const wanted = new Set(parts);
@@ -157,11 +179,16 @@ export async function setup(parts) {
   // Python's packages are its own affair: without them its suite is skipped, and nothing else fails.
   await systemPackages(new Set([...wanted].filter((part) => part !== "python")));
   if (wanted.has("vscode")) await installServedVscode();
-  return { noPython: wanted.has("python") ? await installPython() : undefined };
+  return {
+    noNvcc: wanted.has("cuda") ? await installNvcc() : undefined,
+    noPython: wanted.has("python") ? await installPython() : undefined,
+  };
 }
 
 if (isProgram(import.meta.url))
   await entry(async () => {
-    const { noPython } = await setup(PARTS);
-    console.log(noPython ? `Everything is there but Python's packages: ${noPython}` : "Everything is there.");
+    const { noNvcc, noPython } = await setup(PARTS);
+    if (noNvcc) console.log(`Not there: NVIDIA's compiler: ${noNvcc}`);
+    if (noPython) console.log(`Not there: Python's packages: ${noPython}`);
+    if (!noNvcc && !noPython) console.log("Everything is there.");
   });

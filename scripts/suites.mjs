@@ -1,8 +1,9 @@
-// The test suites: how each is run and its results counted. A suite takes { noPython } and returns
+// The test suites: how each is run and its results counted. A suite takes what setup() says is not there and returns
 // { passed, failed, skipped, reasons }, `reasons` saying why something was skipped.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildNative, nativeFolder } from "./build-native.mjs";
+import { runCudaSuite } from "./cuda-suite.mjs";
 import { runHostSuite } from "./host-suite.mjs";
 import { dist, findProgram, python, root } from "./places.mjs";
 import { capture, Failure, passThrough } from "./shell.mjs";
@@ -65,15 +66,16 @@ async function native() {
   return count;
 }
 
-/** Every trajectory of a golden file: the one named by MUONSCOPE_GOLDEN, or the one beside the checkout. */
-async function golden() {
+/**
+ * Every trajectory of a golden file (the one named by MUONSCOPE_GOLDEN, or the one beside the checkout) on every backend there is,
+ * or on the one with this id.
+ */
+async function goldenCases(program, env, backend) {
   const file = resolve(root, process.env.MUONSCOPE_GOLDEN || join("..", "shared", "golden", "trajectories.safetensors"));
   if (!existsSync(file))
     return { passed: 0, failed: 0, skipped: 1, reasons: [`there is no ${file}; MUONSCOPE_GOLDEN names another file of trajectories`] };
-  const { code, output } = await capture(process.execPath, [join(dist, "test", "golden", "golden.js"), file], {
-    onLine: print,
-    allowFailure: true,
-  });
+  const args = backend ? [program, file, backend] : [program, file];
+  const { code, output } = await capture(process.execPath, args, { env, onLine: print, allowFailure: true });
   // "BACKEND CASE ERROR [v ERROR]"; the program alone judges, and its exit code is the sum of it.
   const cases = output.match(/^(?!worst )\w+ +\S+ +(?:\d\.\d+e[-+]\d+|NaN|Infinity)/gm) ?? [];
   const reasons = output.match(/^\w+: skipped, .*$/gm) ?? [];
@@ -101,7 +103,8 @@ async function pythonTests({ noPython }) {
 export const suites = {
   unit: { parts: ["compiler"], run: unit },
   native: { parts: ["compiler"], run: native },
-  golden: { parts: ["compiler"], run: golden },
+  golden: { parts: ["compiler"], run: () => goldenCases(join(dist, "test", "golden", "golden.js"), {}) },
+  cuda: { parts: ["compiler", "cuda"], run: (found) => runCudaSuite(found, nodeTests, goldenCases) },
   host: { parts: ["compiler", "browser", "vscode"], run: () => runHostSuite() },
   ui: { parts: ["compiler", "browser", "vscode"], run: () => runUiSuite(nodeTests) },
   python: { parts: ["compiler", "python"], run: pythonTests },

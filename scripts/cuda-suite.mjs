@@ -1,0 +1,75 @@
+// The CUDA backend on a machine without a GPU: NVIDIA's compiler takes it for every architecture, and the same sources run
+// over a stand-in for the CUDA runtime (native/test/cuda_shim), through the addon and the trainer as they ship.
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { nativeFolder, neededLibraries } from "./build-native.mjs";
+import { testVsix } from "./package.mjs";
+import { addonBinary, cudaLibrary, dist, findProgram, python, root } from "./places.mjs";
+import { capture, Failure, runStep } from "./shell.mjs";
+
+/** Beside the bundles of test/cuda, so that they, and the trainer's, find it before the one that ships. */
+const emulated = join(dist, "test", "cuda");
+/** Of the package with both backends. */
+const LARGEST_PACKAGE = 15e6;
+
+/** What a process needs to find the stand-ins for NVIDIA's driver and for cuBLASLt. */
+function emulatedEnvironment() {
+  const fake = join(nativeFolder(false), "fake");
+  return { LD_LIBRARY_PATH: fake, MUONSCOPE_CUDA_LIBRARIES: fake };
+}
+
+async function buildEmulated() {
+  const folder = nativeFolder(false);
+  await runStep("Building the CUDA backend over its stand-in", findProgram("cmake"), ["--build", folder, "-j", "2", "--target", "emulated"]);
+  mkdirSync(emulated, { recursive: true });
+  copyFileSync(join(folder, "emulated", "muonscope_cuda.so"), join(emulated, "muonscope_cuda.so"));
+  copyFileSync(addonBinary, join(emulated, "muonscope.node"));
+  for (const [name, file] of await neededLibraries(addonBinary)) copyFileSync(file, join(emulated, name));
+  copyFileSync(join(dist, "trainer.js"), join(emulated, "trainer.js"));
+  rmSync(join(emulated, "golden.js"), { force: true });
+  cpSync(join(dist, "test", "golden", "golden.js"), join(emulated, "golden.js"));
+}
+
+/** Whether NVIDIA's compiler made the library, and what it needs of a machine; where there is no compiler, why not. */
+async function compiled(noNvcc) {
+  if (noNvcc) return { passed: 0, failed: 0, skipped: 1, reasons: [`not compiled by nvcc: ${noNvcc}`] };
+  if (!existsSync(cudaLibrary)) throw new Failure(`${cudaLibrary} should have been built by nvcc, and is not there.`);
+  const needed = [...(await neededLibraries(cudaLibrary)).keys()];
+  if (needed.length > 0) throw new Failure(`${cudaLibrary} should need nothing that a bare machine lacks, but needs ${needed.join(", ")}.`);
+  console.log(`✔ nvcc compiles it for sm_80, sm_89, sm_90, sm_100 and PTX: ${(statSync(cudaLibrary).size / 1e6).toFixed(1)} MB`);
+  const vsix = statSync(await testVsix()).size;
+  if (vsix > LARGEST_PACKAGE) throw new Failure(`The package should be at most ${LARGEST_PACKAGE / 1e6} MB, but has ${vsix / 1e6} MB.`);
+  console.log(`✔ the package with both backends has ${(vsix / 1e6).toFixed(1)} MB`);
+  return { passed: 2, failed: 0, skipped: 0, reasons: [] };
+}
+
+/** NVIDIA's own header, of a toolkit or a wheel, against which our declarations are checked. */
+function cublasLtHeader() {
+  const wheels = (lib) =>
+    existsSync(lib)
+      ? readdirSync(lib).flatMap((version) => ["cu13", "cublas"].map((name) => join(lib, version, "site-packages", "nvidia", name, "include")))
+      : [];
+  const toolkits = [process.env.CUDA_PATH, process.env.CUDA_HOME, "/usr/local/cuda"].filter(Boolean).map((folder) => join(folder, "include"));
+  return [...toolkits, ...wheels(join(resolve(python, "..", ".."), "lib"))].find((folder) => existsSync(join(folder, "cublasLt.h")));
+}
+
+async function checkAbi() {
+  const header = cublasLtHeader();
+  if (!header) return { passed: 0, failed: 0, skipped: 1, reasons: ["cublasLt.h is in no CUDA toolkit here: what is declared of it was not compared"] };
+  const compiler = findProgram(process.env.CXX || "c++", "g++", "clang++");
+  await capture(compiler, ["-std=c++20", "-fsyntax-only", "-I", header, "-I", "native", join("native", "test", "abi", "cublaslt_abi_check.cc")]);
+  console.log(`✔ our declarations of cuBLASLt are NVIDIA's (${header})`);
+  return { passed: 1, failed: 0, skipped: 0, reasons: [] };
+}
+
+/** `nodeTests` and `goldenCases` of suites.mjs. */
+export async function runCudaSuite({ noNvcc }, nodeTests, goldenCases) {
+  const counts = [await compiled(noNvcc), await checkAbi()];
+  if (process.platform === "linux") {
+    await buildEmulated();
+    counts.push(await goldenCases(join(emulated, "golden.js"), emulatedEnvironment(), "cuda"));
+    counts.push(await nodeTests("cuda", emulatedEnvironment()));
+  } else counts.push({ passed: 0, failed: 0, skipped: 1, reasons: ["the CUDA backend is for Linux"] });
+  const sum = (what) => counts.reduce((total, count) => total + count[what], 0);
+  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), reasons: counts.flatMap(({ reasons }) => reasons) };
+}
