@@ -83,9 +83,11 @@ TEST("cuda shim: memory is aligned, NaN, and counted") {
 TEST("cuda shim: writing beside an allocation is found, with the kernel that did it") {
   if (test::sanitized) return test::skip("AddressSanitizer ends the program at such an access");
   const Memory memory(5);
-  CHECK_THROWS(launch(shimStream(), writeAt, 1, 1, 0, memory.data, 6), "Memory was written 4 bytes after the end of allocation number");
+  CHECK_THROWS(launch(shimStream(), writeAt, 1, 1, 0, memory.data, 6),
+               "Memory was written 4 bytes after the end of allocation number");
   const Memory other(5);
-  CHECK_THROWS(launch(shimStream(), writeAt, 1, 1, 0, other.data, -3), "of 20 bytes (kernel muonscope::cuda::(anonymous namespace)::writeAt(float*, int)).");
+  CHECK_THROWS(launch(shimStream(), writeAt, 1, 1, 0, other.data, -3),
+               "of 20 bytes (kernel muonscope::cuda::(anonymous namespace)::writeAt(float*, int)).");
   const Memory third(5), fourth(5);
   third.data[5] = 1;
   CHECK_THROWS(cudaStreamSynchronize(shimStream().handle), "0 bytes after the end of allocation");
@@ -171,7 +173,8 @@ TEST("cuda shim: a graph does what was captured, with the arguments of then") {
   };
   cudaGraphExecUpdateResultInfo info{};
   for (const auto& [other, result] :
-       {std::pair{with(add, 4), cudaGraphExecUpdateSuccess}, std::pair{with(subtract, 4), cudaGraphExecUpdateErrorFunctionChanged},
+       {std::pair{with(add, 4), cudaGraphExecUpdateSuccess},
+        std::pair{with(subtract, 4), cudaGraphExecUpdateErrorFunctionChanged},
         std::pair{with(add, 0), cudaGraphExecUpdateErrorTopologyChanged}}) {
     CHECK_EQ(cudaGraphExecUpdate(exec, other, &info) == cudaSuccess, result == cudaGraphExecUpdateSuccess);
     CHECK_EQ(info.result, result);

@@ -99,9 +99,12 @@ TEST("cuda shim: a product through fragments") {
 TEST("cuda shim: matrix instructions need aligned rows and all lanes") {
   std::vector<uint32_t> out(32);
   std::vector<float> floats(32);
-  CHECK_THROWS(launch(shimStream(), misaligned, 1, 32, 1024, out.data()), "ldmatrix: an address in shared memory that is not aligned to 16 bytes (kernel");
-  CHECK_THROWS(launch(shimStream(), misaligned, 1, 32, 8, out.data()), "ldmatrix: an address beyond the 8 bytes of dynamic shared memory");
-  CHECK_THROWS(launch(shimStream(), laneOfProductIsMissing, 1, 32, 0, floats.data()), "31 threads (first: number 0) wait at mma at cuda_shim_tensor_core_test.cc:");
+  CHECK_THROWS(launch(shimStream(), misaligned, 1, 32, 1024, out.data()),
+               "ldmatrix: an address in shared memory that is not aligned to 16 bytes (kernel");
+  CHECK_THROWS(launch(shimStream(), misaligned, 1, 32, 8, out.data()),
+               "ldmatrix: an address beyond the 8 bytes of dynamic shared memory");
+  CHECK_THROWS(launch(shimStream(), laneOfProductIsMissing, 1, 32, 0, floats.data()),
+               "31 threads (first: number 0) wait at mma at cuda_shim_tensor_core_test.cc:");
 }
 
 TEST("cuda shim: copies arrive when they are waited for") {
@@ -126,9 +129,12 @@ TEST("cuda shim: copies of no group are not waited for") {
 
 TEST("cuda shim: copies need aligned addresses") {
   alignas(16) char from[64];
-  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 64, from + 8, from), "cp.async: an address in shared memory that is not aligned");
-  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 64, from + 20, from + 4), "cp.async from global memory that is not aligned");
-  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 24, from + 16, from), "beyond the 24 bytes of dynamic shared memory");
+  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 64, from + 8, from),
+               "cp.async: an address in shared memory that is not aligned");
+  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 64, from + 20, from + 4),
+               "cp.async from global memory that is not aligned");
+  CHECK_THROWS(launch(shimStream(), copyAnything, 1, 1, 24, from + 16, from),
+               "beyond the 24 bytes of dynamic shared memory");
 }
 
 TEST("cuda shim: bf16 rounds to the nearest, ties to even") {

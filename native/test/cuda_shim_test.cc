@@ -70,9 +70,9 @@ __global__ void exchanges(int* out) {
 }
 
 template <bool synchronised>
-__global__ void acrossTheWarp(int* out) {
+__global__ void acrossTheWarp(int* out, int first) {
   __shared__ int shared[32];
-  shared[threadIdx.x] = static_cast<int>(threadIdx.x);
+  shared[threadIdx.x] = first + static_cast<int>(threadIdx.x);
   if constexpr (synchronised) __syncwarp();
   out[threadIdx.x] = shared[31 - threadIdx.x];
 }
@@ -141,10 +141,13 @@ TEST("cuda shim: __syncwarp that is missing shows") {
   for (const Order order : {Order::ascending, Order::descending}) {
     const test::WithOrder with(order);
     std::vector<int> out(32);
-    launch(shimStream(), acrossTheWarp<true>, 1, 32, 0, out.data());
-    for (int i = 0; i < 32; ++i) CHECK_EQ(out[static_cast<size_t>(i)], 31 - i);
-    launch(shimStream(), acrossTheWarp<false>, 1, 32, 0, out.data());
-    CHECK(out[order == Order::ascending ? 0 : 31] != (order == Order::ascending ? 31 : 0));
+    const int first = order == Order::ascending ? 100 : 200;  // not what the last block left
+    launch(shimStream(), acrossTheWarp<true>, 1, 32, 0, out.data(), first);
+    for (int i = 0; i < 32; ++i) CHECK_EQ(out[static_cast<size_t>(i)], first + 31 - i);
+    launch(shimStream(), acrossTheWarp<false>, 1, 32, 0, out.data(), first);
+    int right = 0;
+    for (int i = 0; i < 32; ++i) right += out[static_cast<size_t>(i)] == first + 31 - i;
+    CHECK_EQ(right, 16);
   }
 }
 
@@ -190,8 +193,10 @@ TEST("cuda shim: exchanges within a warp") {
 TEST("cuda shim: threads that do not come") {
   float out[64];
   int ints[64];
-  CHECK_THROWS(launch(shimStream(), someReturn, 1, 128, 0), "32 threads (first: number 0) have returned, 96 threads (first: number 32) wait at __syncthreads at cuda_shim_test.cc:");
-  CHECK_THROWS(launch(shimStream(), someReturn, dim3(2, 2), 128, 0), "(kernel muonscope::cuda::(anonymous namespace)::someReturn(), block (0, 0, 0))");
+  CHECK_THROWS(launch(shimStream(), someReturn, 1, 128, 0),
+               "32 threads (first: number 0) have returned, 96 threads (first: number 32) wait at __syncthreads at cuda_shim");
+  CHECK_THROWS(launch(shimStream(), someReturn, dim3(2, 2), 128, 0),
+               "(kernel muonscope::cuda::(anonymous namespace)::someReturn(), block (0, 0, 0))");
   CHECK_THROWS(launch(shimStream(), twoBarriers, 1, 64, 0), "Threads of a block wait at two barriers");
   CHECK_THROWS(launch(shimStream(), lanesAreMissing, 1, 64, 0, out), "wait at __shfl_xor_sync at reduce.cuh:");
   CHECK_THROWS(launch(shimStream(), maskLacksCaller, 1, 32, 0, ints), "a mask that lacks the lane that calls it");
@@ -200,7 +205,8 @@ TEST("cuda shim: threads that do not come") {
 }
 
 TEST("cuda shim: what a thread throws reaches who launched") {
-  CHECK_THROWS(launch(shimStream(), throwInOne, 2, 128, 0), "thrown on purpose (kernel muonscope::cuda::(anonymous namespace)::throwInOne(), block (0, 0, 0), thread (70, 0, 0)).");
+  CHECK_THROWS(launch(shimStream(), throwInOne, 2, 128, 0),
+               "on purpose (kernel muonscope::cuda::(anonymous namespace)::throwInOne(), block (0, 0, 0), thread (70, 0, 0)).");
   // The threads that it left waiting are in nobody's way.
   std::vector<int> x(300);
   launch(shimStream(), reverse<true>, 1, 300, 1200, x.data());
@@ -222,7 +228,8 @@ TEST("cuda shim: atomics over a grid") {
 TEST("cuda shim: dynamic shared memory has an end") {
   if (test::sanitized) return test::skip("AddressSanitizer ends the program at such an access");
   std::vector<int> x(300);
-  CHECK_THROWS(launch(shimStream(), reverse<true>, 1, 300, 1199, x.data()), "Dynamic shared memory was written beyond the 1199 bytes that the launch asked for");
+  CHECK_THROWS(launch(shimStream(), reverse<true>, 1, 300, 1199, x.data()),
+               "Dynamic shared memory was written beyond the 1199 bytes that the launch asked for");
 }
 
 TEST("cuda shim: launches that no device takes") {

@@ -1,5 +1,5 @@
-// A copy is carried out as late as PTX allows, in the wait for its group: then a wait that is missing or too short shows. Its target
-// is spoiled as early as PTX allows, when the copy is asked for: then a target that is still read shows.
+// A copy is carried out as late as PTX allows, in the wait for its group: then a wait that is missing or too short shows. Its
+// target is spoiled as early as PTX allows, when the copy is asked for: then a target that is still read shows.
 #include "test/cuda_shim/async_copy.h"
 
 #include <array>

@@ -1,7 +1,9 @@
 // The emulated device: what it says of itself and what kernels are allowed on it.
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <stdexcept>
+#include <string>
 
 #include "test/cuda_shim/call.h"
 #include "test/cuda_shim/kernels.h"
@@ -27,6 +29,8 @@ cudaError_t usable(int device) {
   return device < 0 || device >= settings().devices ? cudaErrorInvalidDevice : cudaSuccess;
 }
 
+std::string size(dim3 d) { return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z); }
+
 }  // namespace
 
 size_t allowedShared(const void* kernel) {
@@ -39,13 +43,13 @@ void checkLaunch(const Launch& launch, size_t allowed) {
   const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
   // CUDA C++ Programming Guide, "Compute Capabilities", technical specifications.
   if (threads == 0 || threads > maxThreads || launch.block.z > 64)
-    refuse("a block of " + std::to_string(launch.block.x) + " x " + std::to_string(launch.block.y) + " x " +
-           std::to_string(launch.block.z) + " threads; from 1 to 1024, at most 64 of them along z");
-  if (launch.grid.x == 0 || launch.grid.y == 0 || launch.grid.z == 0 || launch.grid.x > 0x7fffffffu || launch.grid.y > 65535 || launch.grid.z > 65535)
-    refuse("a grid of " + std::to_string(launch.grid.x) + " x " + std::to_string(launch.grid.y) + " x " + std::to_string(launch.grid.z) +
-           " blocks; at least 1 each way and at most 2^31 - 1 x 65535 x 65535");
+    refuse("a block of " + size(launch.block) + " threads; from 1 to 1024, at most 64 of them along z");
+  const dim3 grid = launch.grid;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
+    refuse("a grid of " + size(grid) + " blocks; at least 1 each way and at most 2^31 - 1 x 65535 x 65535");
   if (launch.sharedBytes > allowed)
-    refuse(std::to_string(launch.sharedBytes) + " bytes of dynamic shared memory where the kernel may use " + std::to_string(allowed));
+    refuse(std::to_string(launch.sharedBytes) + " bytes of dynamic shared memory where the kernel may use " +
+           std::to_string(allowed));
 }
 
 }  // namespace cudaShim

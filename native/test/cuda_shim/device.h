@@ -39,7 +39,8 @@ void exchange(void* const* slots, unsigned mask) {
 template <class T>
 T shuffle(const char* what, unsigned mask, T value, int inGroup, int width, CudaShimPlace where) {
   static_assert(std::is_arithmetic_v<T>, "CUDA shuffles int, long, long long, unsigned ones, float and double");
-  if (width < 1 || width > warpSize || (width & (width - 1))) fail(std::string(what) + ": width " + std::to_string(width) + " is no power of two up to 32");
+  if (width < 1 || width > warpSize || (width & (width - 1)))
+    fail(std::string(what) + ": width " + std::to_string(width) + " is no power of two up to 32");
   const int lane = static_cast<int>(threadNumber()) % warpSize;
   Exchange<T> slot{value, value, inGroup >= 0 && inGroup < width ? lane / width * width + inGroup : lane};
   meetLanes(what, mask, &slot, exchange<T>, where);

@@ -1,5 +1,5 @@
-// Zones beside memory that was given out. As numbers of any floating-point type they are NaN, but not the one that operations answer,
-// so that neither reading nor writing them goes unseen. AddressSanitizer, where it is, forbids all access instead.
+// Zones beside memory that was given out. As numbers of any floating-point type they are NaN, but not the one that operations
+// answer, so that neither reading nor writing them goes unseen. AddressSanitizer, where it is, forbids all access instead.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,14 @@
 // Device memory: the host's, in between guard zones, full of NaN, and no more of it than the settings say.
 #include "test/cuda_shim/memory.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <exception>
 #include <map>
 #include <stdexcept>
+#include <string>
 
 #include "test/cuda_shim/call.h"
 #include "test/cuda_shim/guard.h"
@@ -49,7 +53,9 @@ std::string damage(Allocations::value_type& one) {
   const unsigned char* guard = before ? p + allocation.bytes : p - guardBytes;
   size_t first = 0;
   while (guard[first] == guardByte(first)) ++first;
-  return "Memory was written " + (before ? std::to_string(first) + " bytes after the end" : std::to_string(guardBytes - first) + " bytes before the beginning") +
+  return "Memory was written " +
+         (before ? std::to_string(first) + " bytes after the end"
+                 : std::to_string(guardBytes - first) + " bytes before the beginning") +
          " of allocation number " + std::to_string(allocation.number) + ", of " + std::to_string(allocation.bytes) + " bytes";
 }
 

@@ -19,7 +19,8 @@ OrderState fromEnvironment() {
   const std::string text = value ? value : "ascending";
   if (text == "ascending") return stateOf(Order::ascending, 1);
   if (text == "descending") return stateOf(Order::descending, 1);
-  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) return stateOf(Order::shuffled, std::stoull(text));
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos)
+    return stateOf(Order::shuffled, std::stoull(text));
   throw std::invalid_argument("MUONSCOPE_SHIM_ORDER is \"" + text + "\"; expected ascending, descending or a seed, an integer.");
 }
 
@@ -38,7 +39,7 @@ BlockOrder::BlockOrder(uint64_t n) : n_(n) {
     case Order::descending: step_ = offset_ = n - 1; break;
     case Order::shuffled:
       offset_ = random64() % n;
-      // Below 2^32, so that step·i does not overflow: a grid has fewer than 2^31 · 2^16 · 2^16 blocks, one that can be run here 2^32.
+      // Below 2^32, so that step·i does not overflow: no grid that can be run here has more blocks than that.
       do step_ = random64() % n & 0xffffffffu;
       while (std::gcd(step_, n) != 1);
       break;

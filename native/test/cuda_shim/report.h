@@ -16,19 +16,21 @@ inline std::string text(std::source_location where) {
 class Tally {
  public:
   void add(const std::string& what, unsigned thread) {
-    auto& [count, first] = counts_.try_emplace(what, 0u, thread).first->second;
-    (void)first;
-    ++count;
+    ++counts_.try_emplace(what, Count{0, thread}).first->second.threads;
   }
   std::string text() const {
     std::string all;
-    for (const auto& [what, value] : counts_)
-      all += (all.empty() ? "" : ", ") + std::to_string(value.first) + " threads (first: number " + std::to_string(value.second) + ") " + what;
+    for (const auto& [what, count] : counts_)
+      all += (all.empty() ? "" : ", ") + std::to_string(count.threads) + " threads (first: number " +
+             std::to_string(count.first) + ") " + what;
     return all;
   }
 
  private:
-  std::map<std::string, std::pair<unsigned, unsigned>> counts_;
+  struct Count {
+    unsigned threads, first;
+  };
+  std::map<std::string, Count> counts_;
 };
 
 }  // namespace cudaShim

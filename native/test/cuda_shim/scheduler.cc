@@ -1,5 +1,5 @@
-// The turns of a block's threads. A thread keeps its turn until it waits, so a kernel without barriers is a plain loop; a stack of
-// its own is only taken by a thread that has waited.
+// The turns of a block's threads. A thread keeps its turn until it waits, so a kernel without barriers is a plain loop; a stack
+// of its own is only taken by a thread that has waited.
 #include "test/cuda_shim/scheduler.h"
 
 #include <array>

@@ -37,7 +37,8 @@ void waitForBlock(std::source_location where);
 
 // Waits until every lane of `mask` has come to the same `what`; then act(slots, mask), where slots[lane] is what that lane passed
 // as `slot`, runs once for all of them.
-void meetLanes(const char* what, unsigned mask, void* slot, void (*act)(void* const* slots, unsigned mask), std::source_location where);
+void meetLanes(const char* what, unsigned mask, void* slot, void (*act)(void* const* slots, unsigned mask),
+               std::source_location where);
 
 // The number of the running thread in its block.
 unsigned threadNumber();

@@ -1,7 +1,7 @@
 // Dynamic shared memory is one buffer with a guard zone after what a launch asked for. Static shared memory is thread_local
-// variables of functions in muonscope::cuda (language.h), found by their names in the symbol table. All of it is NaN when a block
-// begins: what a kernel reads before it wrote it shows. Not so under AddressSanitizer, where static shared memory has no such mark
-// and keeps what the last block left.
+// variables of functions in muonscope::cuda (language.h), found by their names in the symbol table. All of it is NaN when a
+// block begins: what a kernel reads before it wrote it shows. Not so under AddressSanitizer, where static shared memory has no
+// such mark and keeps what the last block left.
 #include "test/cuda_shim/shared_memory.h"
 
 #include <algorithm>
@@ -30,8 +30,8 @@ struct Piece {
   size_t size;
 };
 
-// Variables of other kernels are left as they are: filling them for every block would cost more than the block. Those of functions
-// that kernels call are not known to belong to one; small ones are filled for every kernel.
+// Variables of other kernels are left as they are: filling them for every block would cost more than the block. Those of
+// functions that kernels call are not known to belong to one; small ones are filled for every kernel.
 constexpr size_t smallBytes = 4096;
 
 std::vector<Piece> variablesOf(const void* kernel) {
@@ -75,7 +75,8 @@ void checkSharedGuard(size_t bytes) {
 
 void checkShared(const void* p, size_t bytes, const char* what) {
   const auto* begin = static_cast<const unsigned char*>(p);
-  if (reinterpret_cast<uintptr_t>(p) % 16) fail(std::string(what) + ": an address in shared memory that is not aligned to 16 bytes");
+  if (reinterpret_cast<uintptr_t>(p) % 16)
+    fail(std::string(what) + ": an address in shared memory that is not aligned to 16 bytes");
   const bool isDynamic = begin >= dynamic.data() && begin < dynamic.data() + dynamic.size();
   if (isDynamic && begin + bytes > dynamic.data() + asked)
     fail(std::string(what) + ": an address beyond the " + std::to_string(asked) + " bytes of dynamic shared memory");

@@ -1,5 +1,5 @@
-// What tests of the CUDA backend ask of the stand-in for its runtime: what device it has, which calls fail, in which order threads
-// run, and whether anybody wrote where no memory was given.
+// What tests of the CUDA backend ask of the stand-in for its runtime: what device it has, which calls fail, in which order
+// threads run, and whether anybody wrote where no memory was given.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +34,8 @@ void failNoCall();
 
 // Allocated by cudaMalloc and not freed.
 size_t allocatedBytes();
-// Throws, naming the allocation, when memory beside one was written. Also done after every kernel, at every synchronisation and when
-// memory is freed. Under AddressSanitizer, the access itself ends the program.
+// Throws, naming the allocation, when memory beside one was written. Also done after every kernel, at every synchronisation and
+// when memory is freed. Under AddressSanitizer, the access itself ends the program.
 void checkGuards();
 
 }  // namespace cudaShim

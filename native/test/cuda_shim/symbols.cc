@@ -34,7 +34,8 @@ Loaded findOwn() {
           const auto& segment = info->dlpi_phdr[i];
           const uint64_t begin = info->dlpi_addr + segment.p_vaddr;
           if (segment.p_type != PT_LOAD || address < begin || address >= begin + segment.p_memsz) continue;
-          *static_cast<Loaded*>(out) = {*info->dlpi_name ? info->dlpi_name : "/proc/self/exe", info->dlpi_addr, info->dlpi_tls_data};
+          const char* path = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
+          *static_cast<Loaded*>(out) = {path, info->dlpi_addr, info->dlpi_tls_data};
           return 1;
         }
         return 0;
@@ -92,7 +93,8 @@ std::string functionName(const void* address) {
     std::snprintf(text, sizeof text, "at %p", address);
     return text;
   }
-  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(symbol->name.c_str(), nullptr, nullptr, nullptr), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(symbol->name.c_str(), nullptr, nullptr, nullptr), &std::free);
   return name ? name.get() : symbol->name;
 }
 

@@ -1,4 +1,5 @@
-// The symbol table of the file that the emulated kernels were linked into, for names of kernels and addresses of static shared memory.
+// The symbol table of the file that the emulated kernels were linked into, for names of kernels and addresses of static shared
+// memory.
 #pragma once
 
 #include <cstdint>

@@ -58,7 +58,8 @@ template <bool transposed>
 void load(void* const* slots, unsigned) {
   uint16_t matrix[8][8];
   for (int m = 0; m < 4; ++m) {
-    for (int row = 0; row < 8; ++row) std::memcpy(matrix[row], static_cast<const Load*>(slots[8 * m + row])->row, sizeof matrix[row]);
+    for (int row = 0; row < 8; ++row)
+      std::memcpy(matrix[row], static_cast<const Load*>(slots[8 * m + row])->row, sizeof matrix[row]);
     for (int lane = 0; lane < 32; ++lane) {
       const int row = lane / 4, column = lane % 4 * 2;
       const uint32_t first = transposed ? matrix[column][row] : matrix[row][column];

@@ -1,4 +1,5 @@
-// Stand-in for the backend's header of this name: the same instructions, carried out by the last lane of a warp that comes to one.
+// Stand-in for the backend's header of this name: the same instructions, carried out by the last lane of a warp that comes to
+// one.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ inline void loadMatrix4(uint32_t (&r)[4], const void* row, std::source_location 
   cudaShim::loadFragments(r, row, false, where);
 }
 
-inline void loadMatrix4Transposed(uint32_t (&r)[4], const void* row, std::source_location where = std::source_location::current()) {
+inline void loadMatrix4Transposed(uint32_t (&r)[4], const void* row,
+                                  std::source_location where = std::source_location::current()) {
   cudaShim::loadFragments(r, row, true, where);
 }
 
