@@ -36,9 +36,9 @@ struct AttentionData {
   // What is saved.
   T* q;            // [B·H, T, D], normalised and rotated
   T* k;            // [B·H, T, D]
-  float* inverse;  // [B·T, 2H], 1/RMS of the rows of q, then of k
   float* logSums;  // [B·H, pitch], logarithm to base 2 of each row's softmax sum
   float* means;    // [B·H, pitch], Σ dOut·out of each row; backward only
+  float* inverse;  // [B·T, 2H], 1/RMS of the rows of q, then of k
 
   __host__ __device__ int64_t width() const { return int64_t{heads} * dim; }
   // Of the head's row of token 0: in q and k, in qkv for part 0 (q), 1 (k) or 2 (v), in out.
@@ -78,9 +78,9 @@ AttentionData<T> attentionData(const Backend::Attention& s, const void* qkv, voi
   const int64_t rows = s.batch * s.heads * s.time;
   a.q = reinterpret_cast<T*>(saved);
   a.k = a.q + rows * s.headDim;
-  a.inverse = saved + ceilDiv(2 * rows * s.headDim * static_cast<int64_t>(sizeof(T)), sizeof(float));
-  a.logSums = a.inverse + 2 * rows;
+  a.logSums = saved + ceilDiv(2 * rows * s.headDim * static_cast<int64_t>(sizeof(T)), sizeof(float));
   a.means = a.logSums + s.batch * s.heads * a.pitch;
+  a.inverse = a.means + s.batch * s.heads * a.pitch;  // last: of any number, while the others' rows stay aligned to 16 bytes
   return a;
 }
 

@@ -22,6 +22,7 @@ struct PlainTile {
   // 4 more than a multiple of 32: rows read at one column, 16 bytes each, lie in different banks, eight at a time.
   static constexpr int pitch = bound + 4;
   static constexpr int scoresPitch = rows + 4;
+  static constexpr int blocks = bound == 64 ? 2 : 1;  // that fit into a multiprocessor's shared memory
   static constexpr int floats = rows * pitch;
   static constexpr int scoresFloats = rows * scoresPitch;
   using Scores = float[perThread][perThread];

@@ -31,7 +31,7 @@ __device__ inline void fill(float (&x)[count], float value) {
 }
 
 template <class T, int bound>
-__global__ void __launch_bounds__(plainThreads) plainBackwardQueries(AttentionData<T> a, BlockOrder order) {
+__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainBackwardQueries(AttentionData<T> a, BlockOrder order) {
   using Tile = PlainTile<bound>;
   float* tileQ = sharedMemory<float>();
   float* tileDOut = tileQ + Tile::floats;
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(plainThreads) plainBackwardQueries(AttentionDa
 
 // The rows of the scores are keys here.
 template <class T, int bound>
-__global__ void __launch_bounds__(plainThreads) plainBackwardKeys(AttentionData<T> a, BlockOrder order) {
+__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainBackwardKeys(AttentionData<T> a, BlockOrder order) {
   using Tile = PlainTile<bound>;
   float* tileK = sharedMemory<float>();
   float* tileV = tileK + Tile::floats;

@@ -6,7 +6,7 @@ namespace muonscope::cuda {
 namespace {
 
 template <class T, int bound>
-__global__ void __launch_bounds__(plainThreads) plainForwardTile(AttentionData<T> a, BlockOrder order) {
+__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainForwardTile(AttentionData<T> a, BlockOrder order) {
   using Tile = PlainTile<bound>;
   float* tileQ = sharedMemory<float>();
   float* tileK = tileQ + Tile::floats;
