@@ -8,7 +8,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/launch.h"
-#include "backend/cuda/pack.cuh"
+#include "backend/cuda/floats.cuh"
 #include "backend/cuda/reduce.cuh"
 #include "backend/cuda/squares.cuh"
 
@@ -18,7 +18,7 @@ namespace muonscope::cuda {
 // and have 3·256·8·16 bytes = 96 KB on the way; an H100 needs about 18 KB a multiprocessor (Little's law: 3.35 TB/s · 0.7 µs
 // / 132).
 constexpr int sumPacks = 8;
-constexpr int64_t chunkSize = 4 * packThreads * sumPacks;  // floats
+constexpr int64_t chunkSize = 4 * passThreads * sumPacks;  // floats
 
 struct Chunk {
   float* data;
@@ -77,9 +77,9 @@ template <class Chunks>
 __global__ void chunkSumsKernel(double* partial, Chunks chunks) {
   __shared__ double shared[warpSize32];
   const Chunk chunk = chunks[blockIdx.x];
-  const bool aligned = alignedForPacks(chunk.data);
-  const auto at = [](int p) { return 4 * (static_cast<int64_t>(p) * packThreads + threadIdx.x); };
-  Pack<4> packs[sumPacks];
+  const bool aligned = alignedForFour(chunk.data);
+  const auto at = [](int p) { return 4 * (static_cast<int64_t>(p) * passThreads + threadIdx.x); };
+  Floats<4> packs[sumPacks];
   if (aligned && chunk.size == chunkSize) {  // without a branch between them, all loads are on their way at once
     for (int p = 0; p < sumPacks; p++) packs[p] = load<4>(chunk.data + at(p));
   } else {
@@ -109,12 +109,12 @@ __global__ void matrixSumsKernel(double* out, const double* partial, Chunks chun
 
 template <class Chunks>
 void sumChunks(const Stream& stream, double* partial, const Chunks& chunks, int64_t count) {
-  launch(stream, chunkSumsKernel<Chunks>, static_cast<unsigned>(count), packThreads, 0, partial, chunks);
+  launch(stream, chunkSumsKernel<Chunks>, static_cast<unsigned>(count), passThreads, 0, partial, chunks);
 }
 
 template <class Chunks>
 void sumMatrices(const Stream& stream, double* out, const double* partial, const Chunks& chunks, int64_t count) {
-  launch(stream, matrixSumsKernel<Chunks>, static_cast<unsigned>(count), packThreads, 0, out, partial, chunks);
+  launch(stream, matrixSumsKernel<Chunks>, static_cast<unsigned>(count), passThreads, 0, out, partial, chunks);
 }
 
 }  // namespace muonscope::cuda

@@ -1,12 +1,12 @@
 // Mean squares of columns, and columns divided by roots. Threads side by side work on columns side by side.
 #include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/pack.cuh"
+#include "backend/cuda/floats.cuh"
 #include "backend/cuda/reduce.cuh"
 
 namespace muonscope::cuda {
 namespace {
 
-constexpr int groups = packThreads / warpSize32;  // warps of a block, which share its rows
+constexpr int groups = passThreads / warpSize32;  // warps of a block, which share its rows
 // Rows of a block: each thread has 16 independent loads to wait for at once, and what a block leaves to be added up is a
 // 64th of what it read.
 constexpr int64_t bandRows = 16 * groups;
@@ -78,7 +78,7 @@ __global__ void scaleColumnsKernel(Batch x, const float* s, float eps, Bands ban
 template <int width>
 void launchScaleColumns(const Stream& stream, Batch x, const float* s, float eps) {
   const Bands bands(x, width * warpSize32);
-  launch(stream, scaleColumnsKernel<width>, bands.blocks(x.count), packThreads, 0, x, s, eps, bands);
+  launch(stream, scaleColumnsKernel<width>, bands.blocks(x.count), passThreads, 0, x, s, eps, bands);
 }
 
 }  // namespace
@@ -86,13 +86,13 @@ void launchScaleColumns(const Stream& stream, Batch x, const float* s, float eps
 void CudaBackend::columnMeanSquare(float* out, Batch x) {
   const Bands bands(x, warpSize32);
   double* partial = scratch_->get<double>(x.count * bands.perMatrix * x.cols);
-  cuda::launch(stream_, bandSumsKernel, bands.blocks(x.count), packThreads, 0, partial, x, bands);
-  cuda::launch(stream_, columnMeansKernel, gridFor(stream_, x.count * x.cols, packThreads), packThreads, 0, out, partial,
+  cuda::launch(stream_, bandSumsKernel, bands.blocks(x.count), passThreads, 0, partial, x, bands);
+  cuda::launch(stream_, columnMeansKernel, gridFor(stream_, x.count * x.cols, passThreads), passThreads, 0, out, partial,
                bands.perMatrix, x.count, x.rows, x.cols);
 }
 
 void CudaBackend::scaleColumns(Batch x, const float* s, float eps) {
-  const bool packs = alignedForPacks(x.data, s) && x.cols % 4 == 0 && x.stride % 4 == 0;
+  const bool packs = alignedForFour(x.data, s) && x.cols % 4 == 0 && x.stride % 4 == 0;
   if (packs)
     launchScaleColumns<4>(stream_, x, s, eps);
   else

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/pack.cuh"
+#include "backend/cuda/floats.cuh"
 
 namespace muonscope::cuda {
 namespace {
@@ -29,10 +29,10 @@ void inLaunches(int64_t count, const Work& work) {
 }
 
 __global__ void axpbyKernel(float* y, const float* x, float a, float b, int64_t n) {
-  eachPack(n, alignedForPacks(y, x), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(y, x), [&]<int width>(Width<width>, int64_t i) {
     auto p = load<width>(x + i);
     // With b = 0 what y holds does not count, not even a NaN.
-    const auto q = b == 0 ? Pack<width>{} : load<width>(y + i);
+    const auto q = b == 0 ? Floats<width>{} : load<width>(y + i);
     for (int j = 0; j < width; j++) p.at[j] = a * p.at[j] + b * q.at[j];
     store(y + i, p);
   });
@@ -40,7 +40,7 @@ __global__ void axpbyKernel(float* y, const float* x, float a, float b, int64_t 
 
 __global__ void scaledKernel(float* y, const float* x, float a, const float* factor, int64_t n) {
   const float by = a * *factor;
-  eachPack(n, alignedForPacks(y, x), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(y, x), [&]<int width>(Width<width>, int64_t i) {
     auto p = load<width>(x + i);
     for (int j = 0; j < width; j++) p.at[j] *= by;
     store(y + i, p);
@@ -52,7 +52,7 @@ __global__ void momentumKernel(float* u, int64_t stride, Addresses m, Addresses 
                                int64_t n) {
   float *uk = u + blockIdx.y * stride, *mk = m.at[blockIdx.y];
   const float* gk = g.at[blockIdx.y];
-  eachPack(n, alignedForPacks(uk, mk, gk), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(uk, mk, gk), [&]<int width>(Width<width>, int64_t i) {
     const auto gradient = load<width>(gk + i);
     auto mean = load<width>(mk + i), update = mean;
     for (int j = 0; j < width; j++) {
@@ -65,7 +65,7 @@ __global__ void momentumKernel(float* u, int64_t stride, Addresses m, Addresses 
 }
 
 __global__ void divideByRootKernel(float* y, const float* x, const float* s, float eps, int64_t n) {
-  eachPack(n, alignedForPacks(y, x, s), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(y, x, s), [&]<int width>(Width<width>, int64_t i) {
     auto p = load<width>(x + i);
     const auto q = load<width>(s + i);
     for (int j = 0; j < width; j++) p.at[j] /= sqrtf(q.at[j]) + eps;
@@ -74,7 +74,7 @@ __global__ void divideByRootKernel(float* y, const float* x, const float* s, flo
 }
 
 __global__ void lerpSquareKernel(float* s, const float* x, float w, int64_t n) {
-  eachPack(n, alignedForPacks(s, x), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(s, x), [&]<int width>(Width<width>, int64_t i) {
     const auto p = load<width>(x + i);
     auto q = load<width>(s + i);
     for (int j = 0; j < width; j++) q.at[j] += w * (p.at[j] * p.at[j] - q.at[j]);
@@ -88,7 +88,7 @@ __global__ void decayAndUpdateKernel(Addresses w, const float* u, int64_t stride
   float* wk = w.at[blockIdx.y];
   const float* uk = u + blockIdx.y * stride;
   const float factor = eta * scale[blockIdx.y];
-  eachPack(n, alignedForPacks(wk, uk), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(wk, uk), [&]<int width>(Width<width>, int64_t i) {
     auto weight = load<width>(wk + i);
     const auto update = load<width>(uk + i);
     for (int j = 0; j < width; j++) weight.at[j] -= decay * weight.at[j] + factor * update.at[j];
@@ -107,7 +107,7 @@ struct AdamFactors {
 };
 
 __global__ void adamwKernel(float* w, float* m, float* s, const float* g, AdamFactors f, int64_t n) {
-  eachPack(n, alignedForPacks(w, m, s, g), [&]<int width>(Width<width>, int64_t i) {
+  eachElement(n, alignedForFour(w, m, s, g), [&]<int width>(Width<width>, int64_t i) {
     const auto gradient = load<width>(g + i);
     auto mean = load<width>(m + i), square = load<width>(s + i), weight = load<width>(w + i);
     for (int j = 0; j < width; j++) {
@@ -125,34 +125,34 @@ __global__ void adamwKernel(float* w, float* m, float* s, const float* g, AdamFa
 }  // namespace
 
 void CudaBackend::axpby(float* y, const float* x, float a, float b, int64_t n) {
-  cuda::launch(stream_, axpbyKernel, gridForPacks(stream_, n, 1), packThreads, 0, y, x, a, b, n);
+  cuda::launch(stream_, axpbyKernel, gridForPass(stream_, n, 1), passThreads, 0, y, x, a, b, n);
 }
 
 void CudaBackend::momentum(Batch u, const ScatteredBatch& m, const ScatteredBatch& g, float beta, bool nesterov) {
   const auto fresh = static_cast<float>(1 - static_cast<double>(beta));
   const int64_t n = u.rows * u.cols;
   inLaunches(u.count, [&](int64_t first, int64_t count) {
-    cuda::launch(stream_, momentumKernel, gridForPacks(stream_, n, count), packThreads, 0, u.data + first * u.stride, u.stride,
+    cuda::launch(stream_, momentumKernel, gridForPass(stream_, n, count), passThreads, 0, u.data + first * u.stride, u.stride,
                  addresses(m, first), addresses(g, first), beta, fresh, nesterov, n);
   });
 }
 
 void CudaBackend::divideByRoot(float* y, const float* x, const float* s, float eps, int64_t n) {
-  cuda::launch(stream_, divideByRootKernel, gridForPacks(stream_, n, 1), packThreads, 0, y, x, s, eps, n);
+  cuda::launch(stream_, divideByRootKernel, gridForPass(stream_, n, 1), passThreads, 0, y, x, s, eps, n);
 }
 
 void CudaBackend::lerpSquare(float* s, const float* x, float w, int64_t n) {
-  cuda::launch(stream_, lerpSquareKernel, gridForPacks(stream_, n, 1), packThreads, 0, s, x, w, n);
+  cuda::launch(stream_, lerpSquareKernel, gridForPass(stream_, n, 1), passThreads, 0, s, x, w, n);
 }
 
 void CudaBackend::scaled(float* y, const float* x, float a, const float* factor, int64_t n) {
-  cuda::launch(stream_, scaledKernel, gridForPacks(stream_, n, 1), packThreads, 0, y, x, a, factor, n);
+  cuda::launch(stream_, scaledKernel, gridForPass(stream_, n, 1), passThreads, 0, y, x, a, factor, n);
 }
 
 void CudaBackend::decayAndUpdate(const ScatteredBatch& w, Batch u, float decay, float eta, const float* scale) {
   const int64_t n = u.rows * u.cols;
   inLaunches(u.count, [&](int64_t first, int64_t count) {
-    cuda::launch(stream_, decayAndUpdateKernel, gridForPacks(stream_, n, count), packThreads, 0, addresses(w, first),
+    cuda::launch(stream_, decayAndUpdateKernel, gridForPass(stream_, n, count), passThreads, 0, addresses(w, first),
                  u.data + first * u.stride, u.stride, decay, eta, scale + first, n);
   });
 }
@@ -162,7 +162,7 @@ void CudaBackend::adamw(float* w, float* m, float* s, const float* g, const Adam
   const double correction2 = 1 - std::pow(static_cast<double>(p.beta2), static_cast<double>(p.step));
   const AdamFactors factors = {p.beta1, 1 - p.beta1, p.beta2, 1 - p.beta2, p.lr * p.weightDecay,
                                static_cast<float>(p.lr / correction1), static_cast<float>(1 / std::sqrt(correction2)), p.eps};
-  cuda::launch(stream_, adamwKernel, gridForPacks(stream_, n, 1), packThreads, 0, w, m, s, g, factors, n);
+  cuda::launch(stream_, adamwKernel, gridForPass(stream_, n, 1), passThreads, 0, w, m, s, g, factors, n);
 }
 
 }  // namespace muonscope::cuda

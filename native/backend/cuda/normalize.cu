@@ -20,7 +20,7 @@ __global__ void scaleToNormKernel(T* y, int64_t yStride, const float* x, int64_t
     const auto factor = norm == 0 ? 0.0f : static_cast<float>(target / (norm < smallest ? smallest : norm));
     T* yk = y + k * yStride;
     const float* xk = x + k * xStride;
-    eachPack(n, alignedForPacks(xk) && alignedForPacks(yk), [&]<int width>(Width<width>, int64_t i) {
+    eachElement(n, alignedForFour(xk) && alignedForFour(yk), [&]<int width>(Width<width>, int64_t i) {
       auto pack = load<width>(xk + i);
       for (int j = 0; j < width; j++) pack.at[j] *= factor;
       store(yk + i, pack);
@@ -41,9 +41,9 @@ void normalizeTo(const Stream& stream, Scratch& scratch, T* y, int64_t yStride, 
     squares = partial + partials;
   }
   // Blocks of the size of a chunk at least, so that adding up what `squares` has is little of their work.
-  dim3 grid = gridForPacks(stream, n, x.count);
+  dim3 grid = gridForPass(stream, n, x.count);
   grid.x = static_cast<unsigned>(std::clamp<int64_t>(chunks.perMatrix, 1, grid.x));
-  launch(stream, scaleToNormKernel<T>, grid, packThreads, 0, y, yStride, x.data, x.stride, x.count, n, squares,
+  launch(stream, scaleToNormKernel<T>, grid, passThreads, 0, y, yStride, x.data, x.stride, x.count, n, squares,
          summedBefore ? 1 : chunks.perMatrix, target, smallest);
 }
 

@@ -1,7 +1,7 @@
 // Mean squares of rows, and rows divided by the root of a moving average of them. A warp or a block for each row, which
 // keeps it in registers, so that it is read once.
 #include "backend/cuda/cuda_backend.h"
-#include "backend/cuda/pack.cuh"
+#include "backend/cuda/floats.cuh"
 #include "backend/cuda/reduce.cuh"
 #include "backend/cuda/squares.cuh"
 
@@ -20,12 +20,12 @@ struct RowPart {
   int64_t cols;
   int lane;
   bool whole;  // the row consists of packs alone
-  Pack<4> held[heldPacks];
+  Floats<4> held[heldPacks];
 
   __device__ RowPart(float* x, int64_t columns)
-      : row(x), cols(columns), lane(threadIdx.x % lanes), whole(alignedForPacks(x) && columns % 4 == 0) {
+      : row(x), cols(columns), lane(threadIdx.x % lanes), whole(alignedForFour(x) && columns % 4 == 0) {
     if (whole) {  // without a branch between them, all loads are on their way at once
-      for (int p = 0; p < heldPacks; p++) held[p] = at(p) < cols ? load<4>(row + at(p)) : Pack<4>{};
+      for (int p = 0; p < heldPacks; p++) held[p] = at(p) < cols ? load<4>(row + at(p)) : Floats<4>{};
     } else {
       for (int p = 0; p < heldPacks; p++) held[p] = loadBounded(row, at(p), cols, false);
     }
@@ -50,7 +50,7 @@ struct RowPart {
     for (int p = 0; p < heldPacks; p++) storeProduct(p, held[p], factor);
     for (int64_t p = heldPacks; at(p) < cols; p++) storeProduct(p, loadBounded(row, at(p), cols, whole), factor);
   }
-  __device__ void storeProduct(int64_t p, Pack<4> pack, float factor) {
+  __device__ void storeProduct(int64_t p, Floats<4> pack, float factor) {
     for (int j = 0; j < 4; j++) pack.at[j] *= factor;
     storeBounded(row, at(p), cols, whole, pack);
   }
@@ -59,7 +59,7 @@ struct RowPart {
 // Which row of a batch's count · rows this thread works on.
 template <int lanes>
 __device__ int64_t rowIndex() {
-  return int64_t{blockIdx.x} * (packThreads / lanes) + threadIdx.x / lanes;
+  return int64_t{blockIdx.x} * (passThreads / lanes) + threadIdx.x / lanes;
 }
 
 template <int lanes>
@@ -91,20 +91,20 @@ template <class... Parameters, class... Arguments>
 void launchForRows(const Stream& stream, void (*byWarp)(Parameters...), void (*byBlock)(Parameters...), Batch x,
                    Arguments... arguments) {
   const bool warps = x.cols <= heldByWarp;
-  const int64_t rowsPerBlock = warps ? packThreads / warpSize32 : 1;
+  const int64_t rowsPerBlock = warps ? passThreads / warpSize32 : 1;
   const auto blocks = static_cast<unsigned>(ceilDiv(x.count * x.rows, rowsPerBlock));
-  launch(stream, warps ? byWarp : byBlock, blocks, packThreads, 0, arguments...);
+  launch(stream, warps ? byWarp : byBlock, blocks, passThreads, 0, arguments...);
 }
 
 }  // namespace
 
 void CudaBackend::rowMeanSquare(float* out, Batch x) {
-  launchForRows(stream_, rowMeanSquareKernel<warpSize32>, rowMeanSquareKernel<packThreads>, x, out, x);
+  launchForRows(stream_, rowMeanSquareKernel<warpSize32>, rowMeanSquareKernel<passThreads>, x, out, x);
 }
 
 void CudaBackend::normalizeRows(Batch x, float* v, float beta, float eps, bool divide) {
   const auto fresh = static_cast<float>(1 - static_cast<double>(beta));
-  launchForRows(stream_, normalizeRowsKernel<warpSize32>, normalizeRowsKernel<packThreads>, x, x, v, beta, fresh, eps, divide);
+  launchForRows(stream_, normalizeRowsKernel<warpSize32>, normalizeRowsKernel<passThreads>, x, x, v, beta, fresh, eps, divide);
 }
 
 }  // namespace muonscope::cuda

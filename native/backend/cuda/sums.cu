@@ -22,9 +22,9 @@ __global__ void clipKernel(TableChunks chunks, int64_t count, const double* squa
   const auto factor = static_cast<float>(limit / (norm + 1e-6));
   for (int64_t i = blockIdx.x; i < count; i += gridDim.x) {
     const Chunk chunk = chunks[i];
-    const bool aligned = alignedForPacks(chunk.data);
-    for (int64_t at = 4 * threadIdx.x; at < chunk.size; at += 4 * packThreads) {
-      Pack<4> pack = loadBounded(chunk.data, at, chunk.size, aligned);
+    const bool aligned = alignedForFour(chunk.data);
+    for (int64_t at = 4 * threadIdx.x; at < chunk.size; at += 4 * passThreads) {
+      Floats<4> pack = loadBounded(chunk.data, at, chunk.size, aligned);
       for (int j = 0; j < 4; j++) pack.at[j] *= factor;
       storeBounded(chunk.data, at, chunk.size, aligned, pack);
     }
@@ -56,17 +56,17 @@ void CudaBackend::sumSquares(double* out, const std::vector<Matrix>& x) {
 }
 
 void CudaBackend::addDoubles(double* y, const double* x, int64_t n) {
-  cuda::launch(stream_, addDoublesKernel, gridFor(stream_, n, packThreads), packThreads, 0, y, x, n);
+  cuda::launch(stream_, addDoublesKernel, gridFor(stream_, n, passThreads), passThreads, 0, y, x, n);
 }
 
 void CudaBackend::updateScale(float* scale, const double* before, const double* after, double target, int64_t n) {
-  cuda::launch(stream_, updateScaleKernel, gridFor(stream_, n, packThreads), packThreads, 0, scale, before, after, target, n);
+  cuda::launch(stream_, updateScaleKernel, gridFor(stream_, n, passThreads), passThreads, 0, scale, before, after, target, n);
 }
 
 void CudaBackend::clip(const std::vector<Matrix>& gradients, const double* squares, int64_t n, double limit) {
   inTables(gradients, [&](const TableChunks& chunks, int64_t) {
     const int64_t count = chunks.chunks();
-    cuda::launch(stream_, clipKernel, gridFor(stream_, count, 1), packThreads, 0, chunks, count, squares, n, limit);
+    cuda::launch(stream_, clipKernel, gridFor(stream_, count, 1), passThreads, 0, chunks, count, squares, n, limit);
   });
 }
 
