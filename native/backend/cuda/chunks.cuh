@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "backend/cuda/launch.h"
 #include "backend/cuda/floats.cuh"
+#include "backend/cuda/launch.h"
 #include "backend/cuda/reduce.cuh"
 #include "backend/cuda/squares.cuh"
 
