@@ -76,6 +76,8 @@ const byteUnit = (bytes: number): { name: string; size: number } =>
 export function formatMemory({ weights, gradients, optimizer, activations }: Omit<RunMemory, "available">): string {
   const total = weights + gradients + optimizer + activations;
   const { size } = byteUnit(total);
-  const parts = Object.entries({ weights, gradients, optimizer, activations }).map(([name, bytes]) => `${name} ${(bytes / size).toFixed(1)}`);
+  const parts = Object.entries({ weights, gradients, optimizer, activations }).map(
+    ([name, bytes]) => `${name} ${(bytes / size).toFixed(1)}`,
+  );
   return `${formatBytes(total)} (${parts.join(", ")})`;
 }

@@ -39,9 +39,7 @@ export function parseCommandLine(args: string[]): Command {
   const alone = (option: string, why: string): void => {
     const others = Object.keys(values).filter((key) => key !== option);
     if (positionals.length > 0 || others.length > 0)
-      throw new UserError(
-        `--${option} ${why}; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`,
-      );
+      throw new UserError(`--${option} ${why}; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`);
   };
   if (values.help) return { help: true };
   if (values.backends) {
