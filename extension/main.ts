@@ -4,6 +4,7 @@ import type { RunState } from "./protocol/runFolder";
 import type { App } from "./ui/app";
 import { registerCommands } from "./ui/commands";
 import { registerContextKeys } from "./ui/contextKeys";
+import { Devices } from "./ui/devices";
 import { Orders } from "./ui/orders";
 import { Pages } from "./ui/pages";
 import { registerRunsView } from "./ui/runsView";
@@ -24,7 +25,7 @@ export function activate(context: vscode.ExtensionContext): MuonscopeApi {
   const runs = new RunStore(log);
   const orders = new Orders(runs, log);
   const pages = new Pages();
-  const app: App = { context, log, runs, orders, pages };
+  const app: App = { context, log, runs, orders, pages, devices: new Devices(context) };
   const changed = new vscode.EventEmitter<void>();
   pages.start(app);
   context.subscriptions.push(

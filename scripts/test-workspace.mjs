@@ -5,6 +5,7 @@ import { root } from "./places.mjs";
 
 /** A step takes some milliseconds, and no test waits for the end: it stops its runs. */
 const small = {
+  backend: "cpu", // the same everywhere, and nothing to choose
   model: { layers: 2, width: 64, heads: 2, context: 64 },
   data: { files: ["text/*.ts"], validationFraction: 0.1 },
   batch: { size: 4 },

@@ -1,4 +1,4 @@
-/** What the engine says of itself: the source of the run file's schema, the controls and the validation of orders. */
+/** What the engine says of itself: the source of the run file's schema, the controls and the validation of orders; and of the machine. */
 
 export type KnobValue = boolean | number | string;
 export type KnobValues = Record<string, KnobValue>;
@@ -44,4 +44,23 @@ export interface EngineDescription {
   optimizers: OptimizerDescription[];
   diagnostics: DiagnosticDescription[];
   taps: string[];
+}
+
+/** One backend on this machine. */
+export interface BackendReport {
+  id: string;
+  available: boolean;
+  /** Device or BLAS, threads; or, when not available, why and what to do: sentences, on one line or several. */
+  detail: string;
+  /** GPUs by index: "NVIDIA H200, 139.8 GiB". Empty for the CPU and where there are none. */
+  devices: string[];
+}
+
+/** Bytes: what a run takes for each, and what was free before it. */
+export interface RunMemory {
+  weights: number;
+  gradients: number;
+  optimizer: number;
+  activations: number;
+  available: number;
 }

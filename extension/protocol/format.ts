@@ -1,4 +1,5 @@
 /** Numbers as a person reads them: the same in tree, status bar, dashboard and terminal. */
+import type { RunMemory } from "./description";
 
 /** Four significant digits; powers of ten from 1e5 and below 1e-3; ∞ and NaN as such; – for what is not there. */
 export function formatNumber(value: number | null | undefined, digits = 4): string {
@@ -60,3 +61,23 @@ export function formatAge(seconds: number): string {
 
 export const formatPercent = (fraction: number | null | undefined): string =>
   fraction === null || fraction === undefined ? "–" : `${formatNumber(fraction * 100, 2)} %`;
+
+/** 61.2 MiB, 2.3 GiB. */
+export function formatBytes(bytes: number): string {
+  const unit = byteUnit(bytes);
+  return `${(bytes / unit.size).toFixed(1)} ${unit.name}`;
+}
+
+/** GiB from one on, MiB below. */
+const byteUnit = (bytes: number): { name: string; size: number } =>
+  bytes >= 2 ** 30 ? { name: "GiB", size: 2 ** 30 } : { name: "MiB", size: 2 ** 20 };
+
+/** `2.3 GiB (weights 0.5, gradients 0.5, optimizer 0.3, activations 1.0)`. */
+export function formatMemory({ weights, gradients, optimizer, activations }: Omit<RunMemory, "available">): string {
+  const total = weights + gradients + optimizer + activations;
+  const { size } = byteUnit(total);
+  const parts = Object.entries({ weights, gradients, optimizer, activations }).map(
+    ([name, bytes]) => `${name} ${(bytes / size).toFixed(1)}`,
+  );
+  return `${formatBytes(total)} (${parts.join(", ")})`;
+}

@@ -207,6 +207,8 @@ export interface RunMessage {
   folder: string;
   /** Preset, size, backend: one line. */
   subtitle: string;
+  /** What it runs on and the memory that it takes: beside the line, for whoever asks. */
+  detail: string;
   catalog: Catalog;
 }
 

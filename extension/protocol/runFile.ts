@@ -5,10 +5,14 @@ export interface RunFile {
   name?: string;
   /** "cpu", "cuda" or "auto". */
   backend?: string;
+  /** Which GPU, by index. */
+  device?: number;
+  /** Of matrix products: "auto", "fp32", "tf32" or "bf16". */
+  precision?: string;
   /** CPU threads; 0 = one per physical core. */
   threads?: number;
   seed?: number;
-  model?: { layers?: number; width?: number; heads?: number; context?: number; zeroProjections?: boolean };
+  model?: { layers?: number; width?: number; heads?: number; context?: number; zeroProjections?: boolean; recompute?: boolean };
   data: {
     /** Globs, relative to the run file. Text files or `.bin` token shards. */
     files: string[];
@@ -41,9 +45,11 @@ export interface RunFile {
 export interface RunSpec {
   name: string;
   backend: string;
+  device: number;
+  precision: string;
   threads: number;
   seed: number;
-  model: { layers: number; width: number; heads: number; context: number; zeroProjections: boolean };
+  model: { layers: number; width: number; heads: number; context: number; zeroProjections: boolean; recompute: boolean };
   data: {
     /** Absolute globs. */
     files: string[];

@@ -1,5 +1,5 @@
 /** Names and shapes of what a run folder holds. Any prefix of any of these files is a valid run. */
-import type { DiagnosticDescription, Knob } from "./description";
+import type { DiagnosticDescription, Knob, RunMemory } from "./description";
 import type { RunSpec } from "./runFile";
 
 export const RUN_JSON = "run.json";
@@ -17,7 +17,10 @@ export interface RunJson {
   created: string;
   versions: { muonscope: string; node: string; engine: string };
   machine: { host: string; platform: string; cpu: string };
-  backend: { id: string; detail: string };
+  /** `device`: the GPU, as the list of devices names it. */
+  backend: { id: string; detail: string; device?: string };
+  /** Versions before 0.2 did not say. */
+  memory?: RunMemory;
   spec: RunSpec;
   /** The run file it came from, absolute; null when there was none. */
   runFile: string | null;

@@ -5,18 +5,18 @@ import { open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent } from "../protocol/runFolder";
+import type { DeviceChoice } from "./devices";
 import { makeRunFolder } from "./newFolder";
 import { LineTail } from "./tail";
+import { environmentOf, nodeOf, type TrainerProgram } from "./trainerProgram";
 
-export interface LaunchOptions {
+export interface LaunchOptions extends TrainerProgram {
   /** A run file, a run file's content (a template; `file` is where it would stand, for its globs), or a run to go on with. */
   source: { runFile: string } | { content: unknown; file: string } | { resume: string };
   /** Where new runs go. */
   runsFolder: string;
-  /** dist/trainer.js, absolute. */
-  trainerScript: string;
-  /** Default: process.execPath. */
-  nodePath?: string;
+  /** What a new run is to run on, whatever its file says. */
+  device?: DeviceChoice | undefined;
 }
 
 /** Milliseconds between looks for the first sign of life. */
@@ -33,7 +33,9 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   const events = new LineTail(join(folder, EVENTS_JSONL));
   if (resumed) await events.read();
 
-  const args = resumed ? ["--resume", folder] : ["runFile" in source ? file : "-", "--as", file, "--folder", folder];
+  const args = resumed
+    ? ["--resume", folder]
+    : ["runFile" in source ? file : "-", "--as", file, "--folder", folder, ...deviceArguments(options.device)];
   const { child, ended } = await start(options, args, logPath);
   child.stdin?.end("content" in source ? JSON.stringify(source.content) : "");
   let gone = false;
@@ -53,12 +55,11 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
 async function start(options: LaunchOptions, args: string[], logPath: string): Promise<{ child: ChildProcess; ended: Promise<void> }> {
   const log = await open(logPath, "a");
   try {
-    const child = spawn(options.nodePath ?? process.execPath, [options.trainerScript, ...args], {
+    const child = spawn(nodeOf(options), [options.trainerScript, ...args], {
       detached: true,
       windowsHide: true,
       stdio: ["pipe", log.fd, log.fd],
-      // The editor's execPath is Electron, which is Node when told so.
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: "1" },
+      env: environmentOf(options),
     });
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     await new Promise<void>((resolve, reject) => {
@@ -72,6 +73,9 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
     await log.close();
   }
 }
+
+const deviceArguments = (choice: DeviceChoice | undefined): string[] =>
+  choice ? ["--backend", choice.backend, ...(choice.device === undefined ? [] : ["--device", `${choice.device}`])] : [];
 
 function isStart(line: string, pid: number | undefined): boolean {
   try {

@@ -8,6 +8,7 @@ import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { EventFiles } from "./eventFiles";
 import { isAlive } from "./processes";
 import { SeriesStore, type Cursor, type Increment, type Kind } from "./seriesStore";
+import { completeSpec } from "./spec";
 import { deriveState } from "./state";
 import { LineTail } from "./tail";
 
@@ -76,7 +77,8 @@ export class RunReader {
       throw error;
     }
     try {
-      this.run = JSON.parse(text) as RunJson;
+      const run = JSON.parse(text) as RunJson;
+      this.run = { ...run, spec: completeSpec(run.spec) };
       return true;
     } catch (error) {
       // It is renamed into place, so this is damage; said once.

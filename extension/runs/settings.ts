@@ -22,6 +22,7 @@ export type Setting = Common &
 
 // Defaults of model, batch, steps, schedule and clip: the smallest recipe in which the optimizers differ visibly,
 // minutes on two cores (examples/shakespeare.muonscope.json is it). Limits only keep out what cannot have been meant.
+// A new setting's default is what was done before there was one: runs that older versions recorded are completed with it.
 export const SETTINGS: readonly Setting[] = [
   { path: "name", type: "text", default: undefined, meaning: "What the run is called. Without it, the run file's name." },
   {
@@ -30,6 +31,22 @@ export const SETTINGS: readonly Setting[] = [
     default: "auto",
     choices: ["auto", "cpu", "cuda"],
     meaning: "Where the mathematics runs. `auto` takes the best there is and says which.",
+  },
+  {
+    path: "device",
+    type: "integer",
+    default: 0,
+    minimum: 0,
+    maximum: 1023,
+    meaning: "Which GPU, counted as CUDA counts them. Of no meaning on the CPU.",
+  },
+  {
+    path: "precision",
+    type: "enum",
+    default: "auto",
+    choices: ["auto", "fp32", "tf32", "bf16"],
+    meaning:
+      "Of matrix products. `auto`: bf16 on a GPU, fp32 on the CPU, which has no other. Weights, optimizer state and statistics are fp32 always.",
   },
   { path: "threads", type: "integer", default: 0, minimum: 0, maximum: 1024, meaning: "CPU threads; 0 = one per physical core." },
   {
@@ -57,6 +74,12 @@ export const SETTINGS: readonly Setting[] = [
     type: "boolean",
     default: true,
     meaning: "Attention's and the MLP's output projections and the head start at zero, as in modded-nanogpt.",
+  },
+  {
+    path: "model.recompute",
+    type: "boolean",
+    default: false,
+    meaning: "Compute a block's activations again in the backward pass instead of keeping them: less memory for more time.",
   },
 
   {

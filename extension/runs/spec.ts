@@ -53,6 +53,17 @@ export function resolveSpec(json: unknown, description: EngineDescription, conte
   return problems.length > 0 ? { problems } : { spec };
 }
 
+/** A spec as an older version recorded it, whose settings were fewer: what came later has the default, which is what it did. */
+export function completeSpec(spec: RunSpec): RunSpec {
+  const complete: Record<string, unknown> = { ...spec };
+  for (const [key, value] of Object.entries(DEFAULTS)) {
+    const recorded = complete[key];
+    if (recorded === undefined) complete[key] = value;
+    else if (isObject(value) && isObject(recorded)) complete[key] = { ...value, ...recorded };
+  }
+  return complete as unknown as RunSpec;
+}
+
 /** The leaves of the run file: one for each setting, knob or list. */
 function entries(json: Record<string, unknown>, problems: string[]): Entry[] {
   const leaves: Entry[] = [];
@@ -197,6 +208,11 @@ function nest(values: [string, unknown][]): Record<string, unknown> {
   }
   return tree;
 }
+
+/** Of settings that a spec holds where the run file does. */
+const DEFAULTS = nest(
+  SETTINGS.filter(({ path, default: value }) => value !== undefined && path !== "optimizer.clip").map((each) => [each.path, each.default]),
+);
 
 const defaultsOf = (knobs: Knob[]): KnobValues => Object.fromEntries(knobs.map((knob) => [knob.id, knob.default]));
 

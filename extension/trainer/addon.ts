@@ -7,7 +7,7 @@
  */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { EngineDescription, KnobValues } from "../protocol/description";
+import type { BackendReport, EngineDescription, KnobValues, RunMemory } from "../protocol/description";
 
 /** One tensor by name; `data` is fp32, row-major, exact size. */
 export interface NamedTensor {
@@ -16,11 +16,16 @@ export interface NamedTensor {
   data: Float32Array;
 }
 
-export interface BackendReport {
-  id: string;
-  available: boolean;
-  /** Device or BLAS, threads; or, when not available, why and what to do. */
-  detail: string;
+/** Where and how precisely an engine or a bare optimizer computes. What the backend does not have is refused with what it has. */
+export interface ComputeConfig {
+  /** One of the reports' ids. */
+  backend: string;
+  /** CPU threads; 0: one per physical core. */
+  threads: number;
+  /** Which GPU, by its place among the report's `devices`; 0 where there are none. */
+  device: number;
+  /** Of matrix products: "fp32", "tf32", "bf16", or "auto" for what the backend is fastest with. All else is fp32 always. */
+  precision: string;
 }
 
 export interface ModelConfig {
@@ -31,12 +36,11 @@ export interface ModelConfig {
   context: number;
   /** Output projections (attn.out, mlp.down) and the head start at zero, as modded-nanogpt does. */
   zeroProjections: boolean;
+  /** Activations of a block are computed again in the backward pass instead of kept. */
+  recompute: boolean;
 }
 
-export interface EngineConfig {
-  backend: string;
-  /** 0: one per physical core. */
-  threads: number;
+export interface EngineConfig extends ComputeConfig {
   seed: number;
   model: ModelConfig;
   /** Sequences in a micro-batch. */
@@ -85,8 +89,12 @@ export interface StepResult {
   applied: boolean;
   /** Where it was not finite: "loss" or a parameter's name. */
   nonFinite: string | null;
-  /** Seconds. */
+  /**
+   * Seconds. A GPU goes on with the optimizer's work while the next step begins, unless the step measures or tells its phases:
+   * `optimizer` is then that of the latest step for which it is known, 0 before there is one.
+   */
   time: { forwardBackward: number; optimizer: number; diagnostics: number };
+  /** Empty unless asked for. */
   phases: PhaseCost[];
   measurements: Measurement[];
 }
@@ -98,15 +106,29 @@ export interface ParameterInfo {
   group: "matrix" | "auxiliary";
 }
 
-/** One call at a time: a second call before the first settles rejects. */
+export interface StepOptions {
+  /** The schedule's factor. */
+  lrScale: number;
+  /** Largest gradient norm; 0: none. */
+  clip: number;
+  measure: MeasureRequest[];
+  /** Time the optimizer's phases one by one, which costs a GPU some of the overlap: not for every step. */
+  phases: boolean;
+}
+
+/**
+ * One call at a time: a second call before the first settles rejects. An error of the device rejects the call in which it is
+ * noticed; a GPU's context does not recover from it, so that only another process goes on.
+ */
 export interface Engine {
+  /** The one that it runs on; without `devices`. */
   readonly backend: BackendReport;
+  readonly memory: RunMemory;
   parameters(): ParameterInfo[];
   /**
    * One optimizer step. `tokens`: micro-batches × batch × (context + 1) ids, so that inputs are [0, T) and targets [1, T].
-   * `lrScale`: the schedule's factor; `clip`: largest gradient norm, 0 = none.
    */
-  step(tokens: Int32Array, options: { lrScale: number; clip: number; measure: MeasureRequest[] }): Promise<StepResult>;
+  step(tokens: Int32Array, options: StepOptions): Promise<StepResult>;
   /** Mean loss in nats per token over batches laid out as for step; changes nothing. */
   evaluate(tokens: Int32Array): Promise<number>;
   /** Mean loss and its gradient with respect to every parameter, by the parameters' names; changes nothing. */
@@ -136,17 +158,19 @@ export interface BareOptimizer {
 export interface Addon {
   readonly version: string;
   describe(): EngineDescription;
+  /** From the plainest to the fastest. Looks at the machine: with GPUs it may take seconds. */
   backends(): BackendReport[];
+  /** Rejects, before anything is allocated, with the numbers when it does not fit. */
   createEngine(config: EngineConfig): Promise<Engine>;
-  createOptimizer(config: {
-    backend: string;
-    threads: number;
-    preset: string;
-    optimizer: KnobValues;
-    auxiliary: KnobValues;
-    ranks: number;
-    parameters: (NamedTensor & { group: "matrix" | "auxiliary" })[];
-  }): Promise<BareOptimizer>;
+  createOptimizer(
+    config: ComputeConfig & {
+      preset: string;
+      optimizer: KnobValues;
+      auxiliary: KnobValues;
+      ranks: number;
+      parameters: (NamedTensor & { group: "matrix" | "auxiliary" })[];
+    },
+  ): Promise<BareOptimizer>;
 }
 
 /** Ships beside the bundles; those of the tests lie in folders below. */

@@ -6,15 +6,19 @@ import { UserError } from "./userError";
 export const USAGE = `Usage:
   npm run train -- FILE [options]      starts a run from a run file (*.muonscope.json)
   npm run train -- --resume FOLDER     goes on with a run from its last checkpoint
+  npm run train -- --backends          lists the backends and GPUs of this machine, as JSON
 
 Options:
   --data PATH      train on this file or glob instead of the run file's
   --steps N        make this many steps instead of the run file's
+  --backend NAME   run on cpu, cuda or auto instead of the run file's
+  --device N       run on this GPU instead of the run file's
   --runs FOLDER    where the run's folder is made (default: .muonscope/runs beside the run file)
   --help           show this`;
 
 export type Command =
   | { help: true }
+  | { backends: true }
   | { resume: string }
   | {
       /** Undefined: from standard input. */
@@ -23,6 +27,8 @@ export type Command =
       as: string;
       data: string | undefined;
       steps: number | undefined;
+      backend: string | undefined;
+      device: number | undefined;
       runs: string | undefined;
       /** Already made for this run, by whoever keeps its log there. */
       folder: string | undefined;
@@ -30,13 +36,18 @@ export type Command =
 
 export function parseCommandLine(args: string[]): Command {
   const { values, positionals } = parse(args);
-  if (values.help) return { help: true };
-  if (values.resume !== undefined) {
-    const others = Object.keys(values).filter((key) => key !== "resume");
+  const alone = (option: string, why: string): void => {
+    const others = Object.keys(values).filter((key) => key !== option);
     if (positionals.length > 0 || others.length > 0)
-      throw new UserError(
-        `--resume takes a run as it is; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`,
-      );
+      throw new UserError(`--${option} ${why}; leave out ${[...positionals, ...others.map((key) => `--${key}`)].join(", ")}.\n\n${USAGE}`);
+  };
+  if (values.help) return { help: true };
+  if (values.backends) {
+    alone("backends", "lists and does nothing else");
+    return { backends: true };
+  }
+  if (values.resume !== undefined) {
+    alone("resume", "takes a run as it is");
     return { resume: resolve(values.resume) };
   }
   const [file] = positionals;
@@ -49,6 +60,8 @@ export function parseCommandLine(args: string[]): Command {
     as: resolve(values.as ?? file),
     data: values.data,
     steps: values.steps === undefined ? undefined : Number(values.steps),
+    backend: values.backend,
+    device: values.device === undefined ? undefined : Number(values.device),
     runs: values.runs && resolve(values.runs),
     folder: values.folder && resolve(values.folder),
   };
@@ -62,8 +75,11 @@ function parse(args: string[]) {
       options: {
         data: { type: "string" },
         steps: { type: "string" },
+        backend: { type: "string" },
+        device: { type: "string" },
         runs: { type: "string" },
         resume: { type: "string" },
+        backends: { type: "boolean" },
         folder: { type: "string" },
         as: { type: "string" },
         help: { type: "boolean" },

@@ -15,7 +15,7 @@ import { stepValues } from "./telemetry";
 const IDLE = 50;
 /** Milliseconds between attempts to write to a full disk. */
 const RETRY = 1000;
-/** Steps between the finer numbers of the optimizer's phases. */
+/** Steps between the finer numbers of the optimizer's phases, which cost a GPU some of its overlap. */
 const PHASES_EVERY = 10;
 /** Of the estimate of time left: as long a memory as some 20 steps. */
 const INERTIA = 0.95;
@@ -72,7 +72,8 @@ export class Loop {
     const begin = performance.now();
     const step = this.step + 1;
     const lrScale = scheduleFactor(step, spec) * steering.lrFactor;
-    const result = await engine.step(batches.next(), { lrScale, clip: spec.clip, measure: this.plan.requests() });
+    const phases = (step - 1) % PHASES_EVERY === 0;
+    const result = await engine.step(batches.next(), { lrScale, clip: spec.clip, measure: this.plan.requests(), phases });
     this.plan.learn(result);
     if (!result.applied) return this.notFinite(step, result);
     this.step = step;
@@ -102,7 +103,6 @@ export class Loop {
       auxiliaryLearningRate: lr("auxiliary"),
       seconds,
       tokens: this.tokensPerStep,
-      phases: (this.step - 1) % PHASES_EVERY === 0,
     });
   }
 

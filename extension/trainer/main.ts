@@ -10,6 +10,7 @@ import { absoluteGlob, literalGlob, resolveSpec } from "../runs/spec";
 import { loadAddon } from "./addon";
 import { parseCommandLine, USAGE, type Command } from "./commandLine";
 import { Loop } from "./loop";
+import { memoryLine } from "./memory";
 import { ProgressLine } from "./progress";
 import { openNew, openResumed, type Session } from "./session";
 import { UserError } from "./userError";
@@ -20,6 +21,10 @@ async function main(): Promise<number> {
   const command = parseCommandLine(process.argv.slice(2));
   if ("help" in command) {
     console.log(USAGE);
+    return 0;
+  }
+  if ("backends" in command) {
+    console.log(JSON.stringify(loadAddon().backends()));
     return 0;
   }
   const progress = new ProgressLine(process.stdout);
@@ -33,8 +38,8 @@ async function main(): Promise<number> {
 }
 
 async function train(session: Session, progress: ProgressLine): Promise<number> {
-  const { run, spec, data, steering, log } = session;
-  progress.say(`${session.folder}\n${run.backend.detail} · ${describeData(session)}`);
+  const { run, spec, data, engine, device, steering, log } = session;
+  progress.say(`${session.folder}\n${run.backend.detail} · ${describeData(session)}\n${memoryLine(engine.memory, device)}`);
   for (const notice of data.notices) progress.say(notice);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
@@ -86,10 +91,10 @@ function parseJson(source: string, file: string): unknown {
 }
 
 /** What the command line says instead of the run file. */
-function override(json: unknown, { data, steps }: NewRun): unknown {
+function override(json: unknown, { data, ...settings }: NewRun): unknown {
   if (typeof json !== "object" || json === null) return json;
   const changed: Record<string, unknown> = { ...json };
-  if (steps !== undefined) changed["steps"] = steps;
+  for (const name of ["steps", "backend", "device"] as const) if (settings[name] !== undefined) changed[name] = settings[name];
   if (data !== undefined) {
     const path = resolve(data);
     const files = [existsSync(path) ? literalGlob(path) : absoluteGlob(process.cwd(), data)];

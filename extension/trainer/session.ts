@@ -4,11 +4,11 @@ import { rename, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import type { EngineDescription, Knob, KnobValues } from "../protocol/description";
+import type { BackendReport, EngineDescription, Knob, KnobValues } from "../protocol/description";
 import type { RunSpec } from "../protocol/runFile";
 import { RUN_JSON, type RunEvent, type RunJson } from "../protocol/runFolder";
 import { RunReader } from "../runs/runFolder";
-import type { Addon, BackendReport, Engine } from "./addon";
+import type { Addon, Engine } from "./addon";
 import { TrainingBatches } from "./batches";
 import { findCheckpoint } from "./checkpoints";
 import { answered, ControlFile } from "./control";
@@ -24,6 +24,8 @@ export interface Session {
   spec: RunSpec;
   description: EngineDescription;
   engine: Engine;
+  /** The GPU that it runs on, as the list of devices names it; undefined on the CPU. */
+  device: string | undefined;
   data: Data;
   batches: TrainingBatches;
   log: LogWriter;
@@ -44,6 +46,7 @@ export async function openNew(
 ): Promise<Session> {
   const description = addon.describe();
   const backend = chooseBackend(addon, spec.backend);
+  const device = chooseDevice(backend, spec);
   const data = await openData(spec);
   const engine = await createEngine(addon, spec, backend, data);
   const folder = await makeFolder();
@@ -54,7 +57,8 @@ export async function openNew(
     created: new Date().toISOString(),
     versions: { muonscope: version, node: process.version, engine: addon.version },
     machine: { host: (await thisProcess()).host, platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? "unknown" },
-    backend: { id: engine.backend.id, detail: engine.backend.detail },
+    backend: { id: engine.backend.id, detail: engine.backend.detail, ...(device !== undefined && { device }) },
+    memory: engine.memory,
     spec,
     runFile,
     parameters: engine.parameters(),
@@ -64,7 +68,7 @@ export async function openNew(
     diagnostics: description.diagnostics,
     parent: null,
   };
-  return open({ folder, run, description, engine, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
+  return open({ folder, run, description, engine, device, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
 }
 
 /** Goes on from the newest whole checkpoint; from the first step when there is none. */
@@ -79,8 +83,10 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
   if (step >= spec.steps)
     throw new UserError(`${folder}: the run is finished (step ${step} of ${spec.steps}); there is nothing to go on with.`);
 
+  const backend = chooseBackend(addon, run.backend.id);
+  const device = chooseDevice(backend, spec);
   const data = await openData(spec);
-  const engine = await createEngine(addon, spec, chooseBackend(addon, run.backend.id), data);
+  const engine = await createEngine(addon, spec, backend, data);
   const description = addon.describe();
   if (found.content) {
     await engine.load(step, found.content.tensors);
@@ -95,6 +101,7 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
     run,
     description,
     engine,
+    device,
     data,
     step,
     say,
@@ -117,6 +124,7 @@ interface Parts {
   run: RunJson;
   description: EngineDescription;
   engine: Engine;
+  device: string | undefined;
   data: Data;
   step: number;
   position: number;
@@ -128,7 +136,7 @@ interface Parts {
 }
 
 async function open(parts: Parts): Promise<Session> {
-  const { folder, run, description, engine, data, step, say } = parts;
+  const { folder, run, description, engine, device, data, step, say } = parts;
   const owner = await thisProcess();
   const release = await lock(folder, owner);
   try {
@@ -146,6 +154,7 @@ async function open(parts: Parts): Promise<Session> {
       spec: run.spec,
       description,
       engine,
+      device,
       data,
       log,
       step,
@@ -183,24 +192,39 @@ function chooseBackend(addon: Addon, asked: string): BackendReport {
   }
   const found = reports.find((report) => report.id === asked);
   if (found?.available) return found;
+  // What a backend says of its absence has its own remedy, and its own lines.
   throw new UserError(
-    `backend: expected one that is there (${there.map(({ id }) => id).join(", ")}), received "${asked}". ` +
-      `${found ? found.detail : "This build does not have it."} Choose another one, or "auto".`,
+    `backend: expected one that is there (${there.map(({ id }) => id).join(", ")}) or "auto", received "${asked}":\n` +
+      `${found ? found.detail : "This build does not have it."}`,
   );
 }
 
-function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport, data: Data): Promise<Engine> {
-  return addon.createEngine({
-    backend: backend.id,
-    threads: spec.threads,
-    seed: spec.seed,
-    model: { vocabulary: data.vocabulary, ...spec.model },
-    batch: spec.batch.size,
-    preset: spec.preset,
-    optimizer: spec.optimizer,
-    auxiliary: spec.auxiliary,
-    ranks: spec.sharding.ranks,
-  });
+/** The engine refuses it, too; here it is refused before the data is read. */
+function chooseDevice({ devices }: BackendReport, { device }: RunSpec): string | undefined {
+  if (devices.length === 0 || device < devices.length) return devices[device];
+  const list = devices.map((name, index) => `  ${index}: ${name}`).join("\n");
+  throw new UserError(`device: expected one that is there, received ${device}:\n${list}`);
+}
+
+/** A refusal by the engine (memory, precision, device) is one of the run, and its message says what to do. */
+async function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport, data: Data): Promise<Engine> {
+  try {
+    return await addon.createEngine({
+      backend: backend.id,
+      threads: spec.threads,
+      device: spec.device,
+      precision: spec.precision,
+      seed: spec.seed,
+      model: { vocabulary: data.vocabulary, ...spec.model },
+      batch: spec.batch.size,
+      preset: spec.preset,
+      optimizer: spec.optimizer,
+      auxiliary: spec.auxiliary,
+      ranks: spec.sharding.ranks,
+    });
+  } catch (error) {
+    throw new UserError((error as Error).message, { cause: error });
+  }
 }
 
 const liveKnobs = (knobs: Knob[], values: KnobValues): Knob[] => knobs.filter((knob) => knob.live && knob.id in values);

@@ -12,8 +12,6 @@ export interface StepFacts {
   /** Wall-clock seconds of the whole step. */
   seconds: number;
   tokens: number;
-  /** Whether to tell the phases apart, too: of little use at every step. */
-  phases: boolean;
 }
 
 export function stepValues(result: StepResult, facts: StepFacts): LogValue[] {
@@ -27,7 +25,7 @@ export function stepValues(result: StepResult, facts: StepFacts): LogValue[] {
     scalar("time/forward_backward", result.time.forwardBackward),
     scalar("time/optimizer", result.time.optimizer),
     scalar(DIAGNOSTICS_TIME, result.time.diagnostics),
-    ...(facts.phases ? phaseValues(result.phases) : []),
+    ...phaseValues(result.phases),
     ...result.measurements.map(measured),
   ];
 }

@@ -1,5 +1,6 @@
 /** What the features of the extension share. */
 import type * as vscode from "vscode";
+import type { Devices } from "./devices";
 import type { Orders } from "./orders";
 import type { Pages } from "./pages";
 import type { RunStore } from "./runStore";
@@ -10,4 +11,5 @@ export interface App {
   readonly runs: RunStore;
   readonly orders: Orders;
   readonly pages: Pages;
+  readonly devices: Devices;
 }

@@ -5,6 +5,7 @@ import * as vscode from "vscode";
 import { TRAINER_LOG, type Order } from "../protocol/runFolder";
 import type { App } from "./app";
 import { chooseRun, chooseRuns, runItem, runOf } from "./chooseRun";
+import { showDevices } from "./devices";
 import type { Answer } from "./orders";
 import type { Run } from "./run";
 import { setKnob, setLearningRateFactor, toggleKnob } from "./knobCommands";
@@ -32,6 +33,7 @@ const COMMANDS: Record<string, Handler> = {
   setKnob: (app, run, knob, value, scope) => setKnob(app, run, knob, value, scope),
   revealRunFolder: (app, run) => revealRunFolder(app, run),
   openTrainerLog: (app, run) => openTrainerLog(app, run),
+  showDevices: (app) => (refuseUntrusted() ? showDevices(app) : undefined),
   refreshRuns: (app) => app.runs.refresh(),
   showOutput: (app) => app.log.show(),
 };

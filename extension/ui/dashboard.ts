@@ -1,7 +1,7 @@
 /** The dashboard of one run: the host's end of its page. */
 import { join } from "node:path";
 import * as vscode from "vscode";
-import { formatCompact } from "../protocol/format";
+import { formatCompact, formatMemory } from "../protocol/format";
 import type { Alert, FromDashboard, SetKnobMessage, ToDashboard } from "../protocol/panels";
 import { TRAINER_LOG, type RunEvent, type RunJson } from "../protocol/runFolder";
 import { LOSS_TRAIN } from "../protocol/tags";
@@ -48,7 +48,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
     const trusted = vscode.workspace.isTrusted;
     return [
-      { type: "run", name: run.name, folder: run.folder, subtitle: subtitle(json), catalog: catalogOf([reader]) },
+      { type: "run", name: run.name, folder: run.folder, subtitle: subtitle(json), detail: detail(json), catalog: catalogOf([reader]) },
       { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, run.live ? state.steps : null) },
       {
         type: "record",
@@ -102,3 +102,7 @@ function subtitle(json: RunJson | undefined): string {
   const id = json.backend.id || backend;
   return `${preset} · ${model.layers} × ${model.width}, context ${model.context} · ${formatCompact(parameters)} parameters · ${formatCompact(json.data.trainTokens)} tokens · ${id}`;
 }
+
+/** What it runs on and what it takes there. */
+const detail = (json: RunJson | undefined): string =>
+  json ? [json.backend.detail, json.memory ? `Needs ${formatMemory(json.memory)}` : ""].filter(Boolean).join("\n") : "";

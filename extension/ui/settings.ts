@@ -11,7 +11,17 @@ export function runsFolders(): string[] {
 
 /** Where the runs of this folder of the workspace go; undefined when there is nowhere. */
 export function runsFolder(folder: vscode.WorkspaceFolder | undefined): string | undefined {
-  const set = vscode.workspace.getConfiguration("muonscope", folder).get<string>("runsFolder", ".muonscope/runs");
+  return absolute(vscode.workspace.getConfiguration("muonscope", folder).get<string>("runsFolder", ".muonscope/runs"), folder);
+}
+
+/** Where to look for NVIDIA's libraries before all other places. */
+export function cudaLibraries(folder: vscode.WorkspaceFolder | undefined): string[] {
+  const set = vscode.workspace.getConfiguration("muonscope", folder).get<string[]>("cudaLibraries", []);
+  return set.flatMap((path) => absolute(path, folder) ?? []);
+}
+
+/** Undefined: relative to a folder that there is not. */
+function absolute(set: string, folder: vscode.WorkspaceFolder | undefined): string | undefined {
   const path = set.startsWith("~/") ? join(homedir(), set.slice(2)) : set;
   if (isAbsolute(path)) return path;
   return folder && join(folder.uri.fsPath, path);

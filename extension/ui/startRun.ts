@@ -3,10 +3,12 @@ import { readFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import * as vscode from "vscode";
 import type { EngineDescription } from "../protocol/description";
+import type { RunSpec } from "../protocol/runFile";
 import { launch, type LaunchOptions } from "../runs/launch";
 import { resolveSpec, RUN_FILE_SUFFIX } from "../runs/spec";
 import { TEMPLATES, type Template } from "../runs/templates";
 import type { App } from "./app";
+import { chooseDevice } from "./devices";
 import type { Run } from "./run";
 import { runsFolder } from "./settings";
 
@@ -18,6 +20,8 @@ const MOST_FILES = 500;
 /** `argument`: a run file (a URI or path), or a template's id; else its user is asked. Returns the run's folder. */
 export async function startRun(app: App, argument?: unknown): Promise<string | undefined> {
   if (!refuseUntrusted()) return undefined;
+  // Found by the time that a run is chosen; where it fails, whoever needs it says so.
+  app.devices.reports(vscode.workspace.workspaceFolders?.[0]).catch(() => undefined);
   const choice = chosenBy(argument) ?? (await ask());
   if (!choice) return undefined;
   const file = "runFile" in choice ? choice.runFile : join(choice.folder.uri.fsPath, choice.template.id + RUN_FILE_SUFFIX);
@@ -31,15 +35,19 @@ export async function startRun(app: App, argument?: unknown): Promise<string | u
     return undefined;
   }
   const content = "template" in choice ? choice.template.content : undefined;
-  const problems = await problemsOf(app, file, content);
-  if (problems.length > 0) return tellProblems(app, file, problems, content === undefined);
-  return begin(app, basename(file, RUN_FILE_SUFFIX), { source: content ? { content, file } : { runFile: file }, runsFolder: runs });
+  const read = await readSpec(app, file, content);
+  if ("problems" in read) return tellProblems(app, file, read.problems, content === undefined);
+  const chosen = await chooseDevice(app, read.spec, folder);
+  if (!chosen) return undefined;
+  const source = content ? { content, file } : { runFile: file };
+  return begin(app, basename(file, RUN_FILE_SUFFIX), folder, { source, runsFolder: runs, ...chosen });
 }
 
 /** Goes on with a stopped, failed or crashed run from its last checkpoint. */
 export async function resumeFromCheckpoint(app: App, run: Run): Promise<string | undefined> {
   if (!refuseUntrusted()) return undefined;
-  return begin(app, run.name, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
+  const folder = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(run.folder)) ?? vscode.workspace.workspaceFolders?.[0];
+  return begin(app, run.name, folder, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
 }
 
 /** False, and said, in a workspace whose files are not to be executed. */
@@ -51,13 +59,17 @@ export function refuseUntrusted(): boolean {
   return false;
 }
 
-async function begin(app: App, name: string, what: Pick<LaunchOptions, "source" | "runsFolder">): Promise<string | undefined> {
-  const trainerScript = app.context.asAbsolutePath(join("dist", "trainer.js"));
+async function begin(
+  app: App,
+  name: string,
+  workspaceFolder: vscode.WorkspaceFolder | undefined,
+  what: Pick<LaunchOptions, "source" | "runsFolder" | "device">,
+): Promise<string | undefined> {
   const dashboard = "resume" in what.source ? undefined : app.pages.prepareDashboard(name);
   try {
     const { folder, pid } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: "Starting the trainer…" },
-      () => launch({ ...what, trainerScript }),
+      async () => launch({ ...what, ...(await app.devices.program(workspaceFolder)) }),
     );
     app.log.info(`Trainer ${pid} runs in ${folder}`);
     const run = app.runs.of(folder);
@@ -114,14 +126,13 @@ async function ask(): Promise<Choice | undefined> {
   return picked?.choice;
 }
 
-async function problemsOf(app: App, file: string, content: unknown): Promise<string[]> {
+async function readSpec(app: App, file: string, content: unknown): Promise<{ spec: RunSpec } | { problems: string[] }> {
   try {
     const path = app.context.asAbsolutePath(join("media", "description.json"));
     const description = JSON.parse(await readFile(path, "utf8")) as EngineDescription;
-    const resolved = resolveSpec(content ?? parse(await textOf(file)), description, { file });
-    return "problems" in resolved ? resolved.problems : [];
+    return resolveSpec(content ?? parse(await textOf(file)), description, { file });
   } catch (error) {
-    return [(error as Error).message];
+    return { problems: [(error as Error).message] };
   }
 }
 

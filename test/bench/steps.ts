@@ -31,8 +31,10 @@ export async function trainingSteps(addon: Addon, torch: TorchWorker): Promise<v
       const engine = await addon.createEngine({
         backend: "cpu",
         threads: 0,
+        device: 0,
+        precision: "fp32",
         seed: 1,
-        model: { ...model, context: model.time, zeroProjections: false },
+        model: { ...model, context: model.time, zeroProjections: false, recompute: false },
         batch: model.batch,
         preset,
         optimizer: { lr: 1e-4 },
@@ -45,7 +47,7 @@ export async function trainingSteps(addon: Addon, torch: TorchWorker): Promise<v
           const seconds = [];
           for (let i = 0; i < count; i++) {
             const start = performance.now();
-            await engine.step(tokens, { lrScale: 1, clip: 0, measure: [] });
+            await engine.step(tokens, { lrScale: 1, clip: 0, measure: [], phases: false });
             seconds.push((performance.now() - start) / 1e3);
           }
           return seconds;
@@ -73,6 +75,8 @@ export async function optimizerSteps(addon: Addon, torch: TorchWorker): Promise<
     const optimizer = await addon.createOptimizer({
       backend: "cpu",
       threads: 0,
+      device: 0,
+      precision: "fp32",
       preset: "normuon",
       optimizer: { lr: 1e-4 },
       auxiliary: {},

@@ -8,9 +8,9 @@
  * optimizers, `RECIPE.SHAPE/v` (second moment after each step), all float64; recipes are JSON under the metadata key "cases".
  */
 import { readFileSync } from "node:fs";
-import type { KnobValues } from "../../extension/protocol/description";
+import type { BackendReport, KnobValues } from "../../extension/protocol/description";
 import { float64, parseSafetensors, type Tensor } from "../../extension/protocol/safetensors";
-import { loadAddon, type Addon, type BackendReport } from "../../extension/trainer/addon";
+import { loadAddon, type Addon } from "../../extension/trainer/addon";
 import { relativeError } from "./relativeError";
 
 const TOLERANCE = 1e-4;
@@ -71,6 +71,8 @@ async function runCase(addon: Addon, backend: BackendReport, name: string, recip
   const optimizer = await addon.createOptimizer({
     backend: backend.id,
     threads: 0,
+    device: 0,
+    precision: "fp32", // what the tolerance is for
     preset: recipe.optimizer,
     optimizer: knobs(recipe),
     auxiliary: {},

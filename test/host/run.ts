@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
+import type { BackendReport } from "../../extension/protocol/description";
 import { applied, command, outputOf, product, runFile, runsFolder, stateOf, type Answer } from "./product";
 import { eventsOf, nextEvent, runsBelow, waitFor } from "./waiting";
 
@@ -28,6 +29,17 @@ export function run(context: vscode.ExtensionContext): void {
         assert.equal(category, "Muonscope", id);
         assert.match(title, /^[A-Z]/, id);
       }
+    });
+  });
+
+  describe("the devices", () => {
+    it("are told, with the CPU among them, without loading the engine here", async () => {
+      const reports = await command<BackendReport[]>("showDevices");
+      assert.ok(
+        reports.some(({ id, available }) => id === "cpu" && available),
+        JSON.stringify(reports),
+      );
+      await vscode.commands.executeCommand("workbench.action.closeQuickOpen");
     });
   });
 

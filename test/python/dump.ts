@@ -9,7 +9,7 @@ import { encodeSafetensors } from "../../extension/protocol/safetensors";
 
 const STEPS = 3;
 // Odd on purpose: no dimension is a multiple of a vector register.
-const model = { vocabulary: 67, layers: 2, width: 42, heads: 3, context: 37, zeroProjections: false };
+const model = { vocabulary: 67, layers: 2, width: 42, heads: 3, context: 37, zeroProjections: false, recompute: false };
 const batch = 3;
 
 function tokens(seed: number): Int32Array {
@@ -33,6 +33,8 @@ async function main(out: string): Promise<void> {
   const engine = await loadAddon().createEngine({
     backend: "cpu",
     threads: 0,
+    device: 0,
+    precision: "fp32",
     seed: 7,
     model,
     batch,
@@ -47,7 +49,7 @@ async function main(out: string): Promise<void> {
   const losses = [];
   for (let step = 0; step < STEPS; step++) {
     tensors.push(asTensor(`tokens.${step}`, tokens(step + 2)));
-    losses.push((await engine.step(tokens(step + 2), { lrScale: 1, clip: 0, measure: [] })).loss);
+    losses.push((await engine.step(tokens(step + 2), { lrScale: 1, clip: 0, measure: [], phases: false })).loss);
   }
   tensors.push(...prefixed("final", (await engine.save()).tensors));
   writeFileSync(out, encodeSafetensors(tensors, { heads: `${model.heads}`, loss: `${loss}`, losses: JSON.stringify(losses) }));

@@ -2,8 +2,8 @@
  * An engine small enough to predict: one matrix and one auxiliary parameter, each pulled towards the mean token of the batch.
  * For tests of the trainer around it; tests of the mathematics use the real one.
  */
-import type { Addon, BackendReport, Engine, EngineConfig, NamedTensor, ParameterInfo } from "../../extension/trainer/addon";
-import type { EngineDescription, KnobValues } from "../../extension/protocol/description";
+import type { Addon, Engine, EngineConfig, NamedTensor, ParameterInfo } from "../../extension/trainer/addon";
+import type { BackendReport, EngineDescription, KnobValues, RunMemory } from "../../extension/protocol/description";
 
 const number = (id: string, live = true): EngineDescription["knobs"][number] => ({
   id,
@@ -67,8 +67,11 @@ const parameters: ParameterInfo[] = [
   { name: "head", rows: 2, cols: 2, group: "auxiliary" },
 ];
 
+export const memory: RunMemory = { weights: 48, gradients: 48, optimizer: 24, activations: 80, available: 2 ** 31 };
+
 class FakeEngine implements Engine {
-  readonly backend: BackendReport = { id: "fake", available: true, detail: "a fake" };
+  readonly backend: BackendReport = { id: "fake", available: true, detail: "a fake", devices: [] };
+  readonly memory = memory;
   private readonly weights = new Map(parameters.map(({ name }) => [name, new Float32Array(4)]));
   private readonly knobs: Map<string, KnobValues>;
   private made = 0;
@@ -112,7 +115,7 @@ class FakeEngine implements Engine {
       sumSquares: 9,
       seconds: 0.001,
     }));
-    const phases = [{ phase: "apply", rank: 0, seconds: 0.01, bytes: 64 }];
+    const phases = options.phases ? [{ phase: "apply", rank: 0, seconds: 0.01, bytes: 64 }] : [];
     return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements };
   }
 
@@ -147,15 +150,22 @@ export interface Hooks {
   /** Called with the step's number; a string makes it fail as not finite there. */
   onStep?: (step: number, options: Parameters<Engine["step"]>[1]) => string | undefined;
   onDispose?: (config: EngineConfig) => void;
+  /** An error that it throws is the engine's refusal. */
+  onCreate?: (config: EngineConfig) => void;
+  backends?: BackendReport[];
 }
 
 export const fakeAddon = (hooks: Hooks = {}): Addon => ({
   version: "fake",
   describe: () => description,
-  backends: () => [
-    { id: "fake", available: true, detail: "a fake" },
-    { id: "cuda", available: false, detail: "no device here" },
-  ],
-  createEngine: async (config) => new FakeEngine(config, hooks),
+  backends: () =>
+    hooks.backends ?? [
+      { id: "fake", available: true, detail: "a fake", devices: [] },
+      { id: "cuda", available: false, detail: "no device here", devices: [] },
+    ],
+  createEngine: async (config) => {
+    hooks.onCreate?.(config);
+    return new FakeEngine(config, hooks);
+  },
   createOptimizer: () => Promise.reject(new Error("the fake has none")),
 });

@@ -34,6 +34,26 @@ describe("a launch", { timeout: 60_000 }, () => {
     });
   }
 
+  it("passes on the chosen device and where the libraries are", async (t) => {
+    const said = 'writeFileSync(join(folder, "said"), JSON.stringify([process.argv.slice(2), process.env.MUONSCOPE_CUDA_LIBRARIES]));';
+    const options = trainer(t, `${said} started(); described()`);
+    const { runFile } = options.source;
+    for (const [device, args] of [
+      [{ backend: "cuda", device: 1 }, ["--backend", "cuda", "--device", "1"]],
+      [{ backend: "cpu" }, ["--backend", "cpu"]],
+      [undefined, []],
+    ] as const) {
+      const { folder } = await launch({ ...options, device, cudaLibraries: ["/a", "/b"] });
+      const expected = [[runFile, "--as", runFile, "--folder", folder, ...args], "/a:/b"];
+      assert.deepEqual(JSON.parse(readFileSync(join(folder, "said"), "utf8")), expected);
+    }
+  });
+
+  it("passes on an explanation of many lines as it is", async (t) => {
+    const explanation = `No NVIDIA driver was found:\n  libcuda.so.1: ${"not there ".repeat(200)}\n\nInstall driver 580 or later.`;
+    await assert.rejects(launch(trainer(t, `console.error(${JSON.stringify(explanation)}); process.exit(1)`)), { message: explanation });
+  });
+
   it("of a trainer that is gone at once is an error, every time", async (t) => {
     const options = trainer(t, 'console.error("It cannot be."); process.exit(1)');
     for (let i = 0; i < 5; i++) await assert.rejects(launch(options), { message: "It cannot be." });

@@ -4,7 +4,9 @@ import { cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import type { RunJson } from "../../extension/protocol/runFolder";
 import { order } from "../../extension/runs/order";
+import type { EngineConfig } from "../../extension/trainer/addon";
 import { until } from "./folders";
 import { begin, eventOf, eventsOf, read, resume, text, valuesOf } from "./runs";
 
@@ -82,6 +84,47 @@ describe("a run that goes on", () => {
     assert.ok(before.series("loss/val")!.steps.every((step) => step <= 10));
     await order(running.folder, { do: "stop" });
     await resumed.done;
+  });
+
+  it("goes on after an older version, which knew fewer settings", async (t) => {
+    const first = await begin(t, {}, { milliseconds: 2 });
+    await eventOf(first, "checkpoint");
+    await order(first.folder, { do: "stop" });
+    await first.done;
+    const path = join(first.folder, "run.json");
+    const { memory: _memory, ...run } = JSON.parse(readFileSync(path, "utf8")) as RunJson;
+    const { device: _device, precision: _precision, model, ...spec } = run.spec;
+    const { recompute: _recompute, ...olderModel } = model;
+    writeFileSync(path, JSON.stringify({ ...run, spec: { ...spec, model: olderModel } }));
+    assert.deepEqual((await read(first.folder)).run!.spec, run.spec);
+
+    const asked: EngineConfig[] = [];
+    const resumed = await resume(first.folder, { onCreate: (config) => void asked.push(config) });
+    await resumed.done;
+    assert.deepEqual(
+      asked.map(({ device, precision, model: { recompute } }) => [device, precision, recompute]),
+      [[0, "auto", false]],
+    );
+    assert.equal((await read(first.folder)).state().status, "finished");
+  });
+
+  it("goes on after the device failed, from the checkpoint before", async (t) => {
+    const straight = await begin(t);
+    await straight.done;
+    const message = "CUDA error 700 (cudaErrorIllegalAddress) in step: an illegal memory access was encountered";
+    const onStep = (step: number): undefined => {
+      if (step === 25) throw new Error(message);
+    };
+    const failing = await begin(t, {}, { onStep });
+    await assert.rejects(failing.done, { message });
+    const { status, reason, step } = (await read(failing.folder)).state();
+    assert.deepEqual([status, reason, step], ["failed", message, 24]);
+    await (
+      await resume(failing.folder)
+    ).done;
+    assert.deepEqual(started(failing.folder)[1], [20, join("checkpoints", "step-00000020.safetensors")]);
+    assert.deepEqual(await valuesOf(failing.folder, "loss/train"), await valuesOf(straight.folder, "loss/train"));
+    assert.equal((await read(failing.folder)).state().status, "finished");
   });
 
   it("begins again when there is no checkpoint", async (t) => {

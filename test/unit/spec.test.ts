@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { makeSchema } from "../../extension/runs/schema";
 import { SETTINGS } from "../../extension/runs/settings";
-import { resolveSpec } from "../../extension/runs/spec";
+import type { RunSpec } from "../../extension/protocol/runFile";
+import { completeSpec, resolveSpec } from "../../extension/runs/spec";
 import { description } from "./fakeAddon";
 
 const file = "/home/u/(work)/tiny.muonscope.json";
@@ -24,7 +25,17 @@ describe("a run file", () => {
     assert.deepEqual(spec.optimizer, description.optimizers[0]!.defaults);
     assert.deepEqual(spec.auxiliary, { lr: 0.01, weightDecay: 0.01 });
     assert.deepEqual(spec.diagnostics.channels, { condition_number: ["update"], neuron_norm: ["update"] });
-    assert.deepEqual(Object.keys(spec.model), ["layers", "width", "heads", "context", "zeroProjections"]);
+    assert.deepEqual(Object.keys(spec.model), ["layers", "width", "heads", "context", "zeroProjections", "recompute"]);
+    assert.deepEqual([spec.backend, spec.device, spec.precision, spec.model.recompute], ["auto", 0, "auto", false]);
+  });
+  it("says what a run of an older version leaves out", () => {
+    const resolved = resolve({ data, model: { layers: 2 }, optimizer: { clip: 3 } });
+    assert.ok("spec" in resolved);
+    const { device: _device, precision: _precision, model, ...rest } = resolved.spec;
+    const { recompute: _recompute, ...olderModel } = model;
+    const older = { ...rest, model: olderModel } as RunSpec;
+    assert.deepEqual(completeSpec(older), resolved.spec);
+    assert.deepEqual(completeSpec(resolved.spec), resolved.spec);
   });
   it("has globs relative to it, whatever its folder is called", () => {
     const resolved = resolve({ data: { files: ["**/*.txt", "../up/./*.md", "../../x", "/abs/*.txt"], exclude: ["./b"] } });
@@ -45,6 +56,13 @@ describe("a run file", () => {
     ["with no glob", { data: { files: [] } }, ["data.files: is required: which files to train on, as a list of globs"]],
     ["with a wrong type", { data, steps: "many" }, ['steps: expected an integer from 1 to 1000000000, received "many"']],
     ["with null", { data, threads: null }, ["threads: expected an integer from 0 to 1024, received null"]],
+    ["with a device that cannot be", { data, device: -1 }, ["device: expected an integer from 0 to 1023, received -1"]],
+    [
+      "with a precision that cannot be",
+      { data, precision: "fp16" },
+      ['precision: expected "auto" or "fp32" or "tf32" or "bf16", received "fp16"'],
+    ],
+    ["with recomputation that is no switch", { data, model: { recompute: 1 } }, ["model.recompute: expected true or false, received 1"]],
     ["with a fraction of a layer", { data, model: { layers: 1.5 } }, ["model.layers: expected an integer from 1 to 1000, received 1.5"]],
     ["with a value out of range", { data, optimizer: { lr: -1 } }, ["optimizer.lr: expected a number of at least 0, received -1"]],
     ["with a section that is none", { data, model: 5 }, ["model: expected an object, received 5"]],

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
+import type { BackendReport } from "../../extension/protocol/description";
 import { LOSS_TRAIN } from "../../extension/protocol/tags";
 import { launch } from "../../extension/runs/launch";
 import { order } from "../../extension/runs/order";
@@ -195,13 +196,41 @@ describe("the command line", () => {
     promisify(execFile)(process.execPath, [trainerScript, ...args]);
   it("prints plain lines without a terminal, and takes other data and fewer steps", async (t) => {
     const { folder, runFile, runsFolder } = workplace(t, { ...small, data: { files: ["elsewhere.txt"] } });
-    const { stdout } = await train(runFile, "--data", join(folder, "text.txt"), "--steps", "7", "--runs", runsFolder);
+    const { stdout } = await train(
+      runFile,
+      "--data",
+      join(folder, "text.txt"),
+      "--steps",
+      "7",
+      "--runs",
+      runsFolder,
+      "--backend",
+      "cpu",
+      "--device",
+      "3",
+    );
+    assert.match(
+      stdout,
+      /\nNeeds [\d.]+ MiB \(weights [\d.]+, gradients [\d.]+, optimizer [\d.]+, activations [\d.]+\); [\d.]+ GiB are free on this machine\.\n/,
+    );
     assert.match(stdout, /step 1\/7 · loss 5\.\d{4} · validation 5\.\d{4} · [\d,]+ tokens\/s · \d+ s left\n/);
     assert.match(stdout, /Finished 7 steps in [\d.]+ s: loss [\d.]+, validation loss [\d.]+\.\n$/);
     assert.ok(!stdout.includes("\x1b") && !stdout.includes("\r"));
     const [name] = readdirSync(runsFolder);
     assert.match(name!, /^\d{4}-\d\d-\d\d-\d{6}-tiny$/);
+    const { spec, memory } = (await read(join(runsFolder, name!))).run!;
+    assert.deepEqual([spec.backend, spec.device], ["cpu", 3]);
+    assert.ok(memory && Object.values(memory).every((bytes) => bytes > 0), JSON.stringify(memory));
     await assert.rejects(train("--resume", join(runsFolder, name!)), { code: 1, stderr: /the run is finished \(step 7 of 7\)/ });
+  });
+  it("lists the backends of this machine", async () => {
+    const reports = JSON.parse((await train("--backends")).stdout) as BackendReport[];
+    assert.deepEqual(reports, loadAddon().backends());
+    assert.ok(reports.some(({ id, available, devices }) => id === "cpu" && available && devices.length === 0));
+    await assert.rejects(train("--backends", "--steps", "3"), {
+      code: 1,
+      stderr: /--backends lists and does nothing else; leave out --steps/,
+    });
   });
   it("says what it expects", async () => {
     assert.match((await train("--help")).stdout, /^Usage:/);

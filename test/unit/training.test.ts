@@ -1,12 +1,13 @@
 /** The training loop around a fake engine: log, orders, trouble. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { RunJson } from "../../extension/protocol/runFolder";
 import { order } from "../../extension/runs/order";
-import { fakeAddon } from "./fakeAddon";
+import type { EngineConfig } from "../../extension/trainer/addon";
+import { memory } from "./fakeAddon";
 import { temporaryFolder, until } from "./folders";
 import { begin, eventOf, eventsOf, read, small, valuesOf } from "./runs";
 
@@ -16,6 +17,7 @@ describe("a run", () => {
     await done;
     const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8")) as RunJson;
     assert.deepEqual([run.format, run.name, run.backend.id, run.data.vocabulary, run.parameters.length], [1, "run", "fake", 256, 3]);
+    assert.deepEqual([run.backend, run.memory], [{ id: "fake", detail: "a fake" }, memory]);
     assert.deepEqual(
       run.knobs.map(({ id }) => id),
       ["lr", "weightDecay", "normalize", "scale"],
@@ -53,6 +55,27 @@ describe("a run", () => {
     assert.deepEqual([...reader.histogram("neuron_norm/update/blocks.0.mlp.up", 40)!.counts], [0, 3, 5, 0]);
     const { status, step, steps, loss } = reader.state();
     assert.deepEqual([status, step, steps, loss], ["finished", 40, 40, reader.series("loss/train")!.values[39]]);
+  });
+
+  it("asks the engine for what its spec says, and for the phases of every tenth step", async (t) => {
+    const asked: EngineConfig[] = [];
+    const phases: number[] = [];
+    const backends = [{ id: "fake", available: true, detail: "a fake", devices: ["A, 80 GiB", "B, 80 GiB"] }];
+    const { folder, done, session } = await begin(
+      t,
+      { device: 1, precision: "tf32", model: { ...small.model, recompute: true } },
+      {
+        backends,
+        onCreate: (config) => void asked.push(config),
+        onStep: (step, options) => void (options.phases && phases.push(step)),
+      },
+    );
+    await done;
+    const [{ backend, device, precision, model }] = asked as [EngineConfig];
+    assert.deepEqual([backend, device, precision, model.recompute], ["fake", 1, "tf32", true]);
+    assert.deepEqual([session.device, session.run.backend.device], ["B, 80 GiB", "B, 80 GiB"]);
+    assert.deepEqual(phases, [1, 11, 21, 31]);
+    assert.deepEqual([...(await read(folder)).series("time/optimizer/apply")!.steps], phases);
   });
 
   it("measures everything at first, and later within its budget", async (t) => {
@@ -253,24 +276,5 @@ describe("trouble", () => {
     assert.equal(alerts.length, 3);
     assert.match(JSON.stringify(alerts[0]), /The checkpoint of step 5 could not be written: EEXIST/);
     assert.equal((await read(running.folder)).state().status, "finished");
-  });
-
-  it("a backend that is not there is an error with a remedy, and leaves no folder", async (t) => {
-    const folder = temporaryFolder(t);
-    mkdirSync(join(folder, "runs"));
-    await assert.rejects(begin(t, { backend: "cuda" }, {}, fakeAddon(), folder), {
-      name: "UserError",
-      message: 'backend: expected one that is there (fake), received "cuda". no device here Choose another one, or "auto".',
-    });
-    assert.deepEqual(readdirSync(join(folder, "runs")), []);
-  });
-
-  it("a place that cannot hold runs is an error with a remedy", async (t) => {
-    const folder = temporaryFolder(t);
-    writeFileSync(join(folder, "runs"), "a file");
-    await assert.rejects(
-      begin(t, small, {}, fakeAddon(), folder),
-      /Runs are to be written to .*runs, which is not possible: .*Choose another folder/,
-    );
   });
 });

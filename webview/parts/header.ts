@@ -30,10 +30,11 @@ export class Header {
     this.element.append(h("div", { class: "run-title" }, this.status, this.title, this.subtitle), this.numbers, this.progress);
   }
 
-  setRun({ name, folder, subtitle }: RunMessage): void {
+  setRun({ name, folder, subtitle, detail }: RunMessage): void {
     this.title.textContent = name;
     this.title.title = folder;
     this.subtitle.textContent = subtitle;
+    this.subtitle.title = detail;
   }
 
   show(state: StateMessage): void {

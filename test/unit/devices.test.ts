@@ -1,0 +1,124 @@
+/** Which devices there are, how one is chosen, and where NVIDIA's libraries are looked for: on trainers and folders made up here. */
+import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import type { BackendReport } from "../../extension/protocol/description";
+import { pythonCudaLibraries } from "../../extension/runs/cudaLibraries";
+import { choicesFor, devicesOf, findBackends } from "../../extension/runs/devices";
+import { environmentOf } from "../../extension/runs/trainerProgram";
+import { memoryLine } from "../../extension/trainer/memory";
+import { temporaryFolder } from "./folders";
+
+const cpu: BackendReport = { id: "cpu", available: true, detail: "OpenBLAS, 2 threads", devices: [] };
+const cuda = (...devices: string[]): BackendReport => ({ id: "cuda", available: true, detail: "CUDA 13.0", devices });
+const none: BackendReport = { id: "cuda", available: false, detail: "No driver was found.\nInstall one.", devices: [] };
+const two = [cpu, cuda("A, 80 GiB", "B, 80 GiB")];
+
+describe("the backends of a machine", { timeout: 60_000 }, () => {
+  function trainer(t: TestContext, lines: string): string {
+    const file = join(temporaryFolder(t), "trainer.js");
+    writeFileSync(file, lines);
+    return file;
+  }
+
+  it("are what the trainer's program says, which is told where the libraries are", async (t) => {
+    const lines = `const { argv, env } = process;
+      console.log(JSON.stringify([{ id: argv.slice(2).join(" "), detail: env.MUONSCOPE_CUDA_LIBRARIES, devices: [env.ELECTRON_RUN_AS_NODE] }]));`;
+    const found = await findBackends({ trainerScript: trainer(t, lines), cudaLibraries: ["/a", "/b c"] });
+    assert.deepEqual(found, [{ id: "--backends", detail: "/a:/b c", devices: ["1"] }]);
+  });
+  it("cannot be told when it fails: its own words are passed on", async (t) => {
+    const script = trainer(t, 'console.error("The engine does not load.\\nBuild it."); process.exit(1)');
+    await assert.rejects(findBackends({ trainerScript: script }), {
+      message: "The trainer could not say which backends there are: The engine does not load.\nBuild it.",
+    });
+    await assert.rejects(
+      findBackends({ trainerScript: script, nodePath: "/no/node" }),
+      /which backends there are: spawn \/no\/node ENOENT/,
+    );
+  });
+  it("cannot be told when its answer is none", async (t) => {
+    await assert.rejects(
+      findBackends({ trainerScript: trainer(t, 'console.log("hello")') }),
+      /listed its backends as JSON, and said "hello\\n"/,
+    );
+  });
+});
+
+describe("the device of a run", () => {
+  const labels = (...args: Parameters<typeof choicesFor>): string[] => choicesFor(...args).map(({ name }) => name);
+  const auto = { backend: "auto", device: 0 };
+
+  it("is not asked for with one GPU, with none, or on the CPU", () => {
+    assert.deepEqual(labels(auto, [cpu, none]), []);
+    assert.deepEqual(labels(auto, [cpu, cuda("A, 80 GiB")]), []);
+    assert.deepEqual(labels({ backend: "cuda", device: 0 }, [cpu, none]), []);
+    assert.deepEqual(labels({ backend: "cpu", device: 0 }, two), []);
+  });
+  it("is one of several GPUs, or the CPU where the run takes any backend", () => {
+    assert.deepEqual(labels(auto, two), ["A, 80 GiB", "B, 80 GiB", "OpenBLAS, 2 threads"]);
+    assert.deepEqual(labels({ backend: "cuda", device: 0 }, two), ["A, 80 GiB", "B, 80 GiB"]);
+  });
+  it("is first the one chosen last, then the one that the run file names", () => {
+    assert.deepEqual(labels({ backend: "auto", device: 1 }, two), ["B, 80 GiB", "A, 80 GiB", "OpenBLAS, 2 threads"]);
+    assert.deepEqual(labels(auto, two, { backend: "cpu" }), ["OpenBLAS, 2 threads", "A, 80 GiB", "B, 80 GiB"]);
+    assert.deepEqual(labels(auto, two, { backend: "cuda", device: 1 }), ["B, 80 GiB", "A, 80 GiB", "OpenBLAS, 2 threads"]);
+    assert.deepEqual(labels(auto, two, { backend: "cuda", device: 7 }), ["A, 80 GiB", "B, 80 GiB", "OpenBLAS, 2 threads"]);
+  });
+  it("is none of a backend that is not there", () => {
+    assert.deepEqual(devicesOf([cpu, none]), [{ backend: "cpu", name: "OpenBLAS, 2 threads" }]);
+  });
+});
+
+describe("NVIDIA's libraries", () => {
+  it("are found in an environment, by its folder and by its interpreter, newest layout first", async (t) => {
+    const place = temporaryFolder(t);
+    const environment = join(place, "my venv");
+    const site = join(environment, "lib", "python3.12", "site-packages", "nvidia");
+    const [cu13, cublas] = [join(site, "cu13", "lib"), join(site, "cublas", "lib")];
+    for (const folder of [cu13, cublas, join(environment, "lib", "python2.7"), join(environment, "bin"), join(place, "bin")])
+      mkdirSync(folder, { recursive: true });
+    // As in a virtual environment: the interpreter is a link out of it.
+    writeFileSync(join(place, "bin", "python3"), "");
+    symlinkSync(join(place, "bin", "python3"), join(environment, "bin", "python"));
+    assert.deepEqual(await pythonCudaLibraries(environment), [cu13, cublas]);
+    assert.deepEqual(await pythonCudaLibraries(join(environment, "bin", "python")), [cu13, cublas]);
+  });
+  it("are nowhere in an environment without them, or that is gone", async (t) => {
+    const place = temporaryFolder(t);
+    mkdirSync(join(place, "lib", "python3.12", "site-packages"), { recursive: true });
+    assert.deepEqual(await pythonCudaLibraries(place), []);
+    assert.deepEqual(await pythonCudaLibraries(join(place, "lib")), []);
+    assert.deepEqual(await pythonCudaLibraries(join(place, "gone", "bin", "python")), []);
+  });
+  it("are looked for in what the environment names, too, but later", (t) => {
+    const before = process.env["MUONSCOPE_CUDA_LIBRARIES"];
+    t.after(() => {
+      if (before === undefined) delete process.env["MUONSCOPE_CUDA_LIBRARIES"];
+      else process.env["MUONSCOPE_CUDA_LIBRARIES"] = before;
+    });
+    const variable = (cudaLibraries?: string[]) =>
+      environmentOf({ trainerScript: "", ...(cudaLibraries && { cudaLibraries }) })["MUONSCOPE_CUDA_LIBRARIES"];
+    delete process.env["MUONSCOPE_CUDA_LIBRARIES"];
+    assert.deepEqual([variable(), variable([]), variable(["/a"])], [undefined, undefined, "/a"]);
+    process.env["MUONSCOPE_CUDA_LIBRARIES"] = "/x:/y";
+    assert.deepEqual([variable(), variable(["/a", "/b"])], ["/x:/y", "/a:/b:/x:/y"]);
+  });
+});
+
+describe("what a run needs", () => {
+  const gib = (x: number): number => x * 2 ** 30;
+  it("is a line, in the unit that suits its sum", () => {
+    const large = { weights: gib(0.5), gradients: gib(0.5), optimizer: gib(0.3), activations: gib(1), available: gib(139.2) };
+    assert.equal(
+      memoryLine(large, "NVIDIA H200, 139.8 GiB"),
+      "Needs 2.3 GiB (weights 0.5, gradients 0.5, optimizer 0.3, activations 1.0); 139.2 GiB are free on NVIDIA H200.",
+    );
+    const small = { weights: 4.2e6, gradients: 4.2e6, optimizer: 5e6, activations: 50e6, available: gib(20) };
+    assert.equal(
+      memoryLine(small, undefined),
+      "Needs 60.5 MiB (weights 4.0, gradients 4.0, optimizer 4.8, activations 47.7); 20.0 GiB are free on this machine.",
+    );
+  });
+});
