@@ -20,7 +20,14 @@ function emulatedEnvironment() {
 
 async function buildEmulated() {
   const folder = nativeFolder(false);
-  await runStep("Building the CUDA backend over its stand-in", findProgram("cmake"), ["--build", folder, "-j", "2", "--target", "emulated"]);
+  await runStep("Building the CUDA backend over its stand-in", findProgram("cmake"), [
+    "--build",
+    folder,
+    "-j",
+    "2",
+    "--target",
+    "emulated",
+  ]);
   mkdirSync(emulated, { recursive: true });
   copyFileSync(join(folder, "emulated", "muonscope_cuda.so"), join(emulated, "muonscope_cuda.so"));
   copyFileSync(addonBinary, join(emulated, "muonscope.node"));
@@ -47,17 +54,35 @@ async function compiled(noNvcc) {
 function cublasLtHeader() {
   const wheels = (lib) =>
     existsSync(lib)
-      ? readdirSync(lib).flatMap((version) => ["cu13", "cublas"].map((name) => join(lib, version, "site-packages", "nvidia", name, "include")))
+      ? readdirSync(lib).flatMap((version) =>
+          ["cu13", "cublas"].map((name) => join(lib, version, "site-packages", "nvidia", name, "include")),
+        )
       : [];
-  const toolkits = [process.env.CUDA_PATH, process.env.CUDA_HOME, "/usr/local/cuda"].filter(Boolean).map((folder) => join(folder, "include"));
+  const toolkits = [process.env.CUDA_PATH, process.env.CUDA_HOME, "/usr/local/cuda"]
+    .filter(Boolean)
+    .map((folder) => join(folder, "include"));
   return [...toolkits, ...wheels(join(resolve(python, "..", ".."), "lib"))].find((folder) => existsSync(join(folder, "cublasLt.h")));
 }
 
 async function checkAbi() {
   const header = cublasLtHeader();
-  if (!header) return { passed: 0, failed: 0, skipped: 1, reasons: ["cublasLt.h is in no CUDA toolkit here: what is declared of it was not compared"] };
+  if (!header)
+    return {
+      passed: 0,
+      failed: 0,
+      skipped: 1,
+      reasons: ["cublasLt.h is in no CUDA toolkit here: what is declared of it was not compared"],
+    };
   const compiler = findProgram(process.env.CXX || "c++", "g++", "clang++");
-  await capture(compiler, ["-std=c++20", "-fsyntax-only", "-I", header, "-I", "native", join("native", "test", "abi", "cublaslt_abi_check.cc")]);
+  await capture(compiler, [
+    "-std=c++20",
+    "-fsyntax-only",
+    "-I",
+    header,
+    "-I",
+    "native",
+    join("native", "test", "abi", "cublaslt_abi_check.cc"),
+  ]);
   console.log(`✔ our declarations of cuBLASLt are NVIDIA's (${header})`);
   return { passed: 1, failed: 0, skipped: 0, reasons: [] };
 }

@@ -1,7 +1,7 @@
 /**
  * Golden trajectories: runs every case of a safetensors file on every backend there is and compares with its float64 results.
  *
- *   npm run golden -- FILE
+ *   npm run golden -- FILE [BACKEND]
  *
  * One line a case and backend with its worst relative error, last the worst of all; exits with 1 when that is above 1e-4.
  * The file holds `SHAPE/w0`, `SHAPE/grads`, and of each case `RECIPE.SHAPE/w` (weights after each step) and, for the matrix
@@ -98,9 +98,9 @@ async function runCase(addon: Addon, backend: BackendReport, name: string, recip
   }
 }
 
-async function main(file: string | undefined): Promise<number> {
+async function main(file: string | undefined, only: string | undefined): Promise<number> {
   if (file === undefined) {
-    console.error("Expected a file of golden trajectories: npm run golden -- FILE.safetensors");
+    console.error("Expected a file of golden trajectories: npm run golden -- FILE.safetensors [BACKEND]");
     return 2;
   }
   const { metadata, tensors } = parseSafetensors(readFileSync(file));
@@ -114,7 +114,10 @@ async function main(file: string | undefined): Promise<number> {
   };
   const addon = loadAddon();
   let worst = 0;
-  for (const backend of addon.backends()) {
+  const backends = addon.backends().filter(({ id }) => only === undefined || id === only);
+  if (only !== undefined && !backends[0]?.available)
+    throw new Error(`backend: expected one that is there, received "${only}": ${backends[0]?.detail ?? "there is none of this name"}`);
+  for (const backend of backends) {
     if (!backend.available) {
       console.log(`${backend.id}: skipped, not available: ${backend.detail}`);
       continue;
@@ -132,7 +135,7 @@ async function main(file: string | undefined): Promise<number> {
   return passed ? 0 : 1;
 }
 
-main(process.argv[2]).then(
+main(process.argv[2], process.argv[3]).then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
     console.error(error instanceof Error ? error.message : error);

@@ -1,0 +1,66 @@
+/** A run on CUDA through the trainer as it ships, and the sentences when something that it needs is not there. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { RunJson } from "../../extension/protocol/runFolder";
+
+const trainer = join(__dirname, "trainer.js");
+let folder = "";
+
+function run(args: string[], env: Record<string, string> = {}): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [trainer, ...args], { encoding: "utf8", env: { ...process.env, ...env } });
+  return { status, output: stdout + stderr };
+}
+
+const runFile = (backend: string): string => {
+  const file = join(folder, `${backend}.muonscope.json`);
+  const spec = {
+    backend,
+    data: { files: ["text.txt"] },
+    model: { layers: 1, width: 32, heads: 2, context: 16 },
+    batch: { size: 2 },
+    steps: 6,
+    validation: { every: 3, batches: 1 },
+    checkpoints: { every: 3 },
+  };
+  writeFileSync(file, JSON.stringify(spec));
+  return file;
+};
+
+void describe("a run on CUDA", () => {
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "muonscope-cuda-"));
+    writeFileSync(join(folder, "text.txt"), "The quick brown fox jumps over the lazy dog. ".repeat(100));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  void it("trains, says where and what it needs, and is recorded", () => {
+    const runs = join(folder, "runs");
+    const { status, output } = run([runFile("cuda"), "--runs", runs]);
+    assert.equal(status, 0, output);
+    assert.match(output, /Needs \d+(\.\d+)? [KMG]iB/);
+    const [name] = readdirSync(runs);
+    const json = JSON.parse(readFileSync(join(runs, name!, "run.json"), "utf8")) as RunJson;
+    assert.equal(json.backend.id, "cuda");
+    assert.match(json.backend.detail, /bf16/);
+    const events = readFileSync(join(runs, name!, "events.jsonl"), "utf8");
+    assert.match(events, /"type":"finished","step":6|"type":"finished".*"step":6/);
+  });
+
+  void it("is refused with what to do where there is no driver", () => {
+    const { status, output } = run([runFile("cuda"), "--runs", join(folder, "none")], { LD_LIBRARY_PATH: "" });
+    assert.notEqual(status, 0);
+    assert.match(output, /no NVIDIA driver: libcuda\.so\.1 was not found/);
+    assert.match(output, /Install NVIDIA's driver \(580 or newer\)/);
+  });
+
+  void it("is refused with where it looked where there is no cuBLASLt", () => {
+    const { status, output } = run([runFile("cuda"), "--runs", join(folder, "none")], { MUONSCOPE_CUDA_LIBRARIES: folder, PATH: "" });
+    if (status === 0) return assert.match(output, /Finished/); // a real cuBLASLt is where the loader finds it
+    assert.match(output, /libcublasLt\.so\.13/);
+    assert.match(output, /pip install nvidia-cublas/);
+  });
+});
