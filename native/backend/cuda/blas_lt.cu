@@ -107,7 +107,7 @@ BlasLt::BlasLt(const Stream& stream, MemoryPool& pool)
     : loaded_(loadOrThrow()), stream_(stream), pool_(pool), context_(nullptr, loaded_.functions.destroy) {
   cuda::check(cudaSetDevice(stream_.device), "choosing the device");
   cublaslt::Context* context = nullptr;
-  check(loaded_.functions.create(&context), "starting " + loaded_.version);
+  check(loaded_.functions.create(&context), "starting " + loaded_.version + " (" + loaded_.path + ")");
   context_.reset(context);
   workspace_ = pool_.allocate(workspaceBytes);
 }

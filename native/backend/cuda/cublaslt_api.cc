@@ -48,6 +48,7 @@ Loaded search() {
   Loaded loaded;
   const OpenedLibrary library = openLibrary({"cuBLASLt", {"libcublasLt.so.13", "libcublasLt.so.12"}, "nvidia-cublas"});
   loaded.problem = library.problem;
+  loaded.path = library.path;
   if (!library.handle) return loaded;
   const std::string missing = lookUpAll(library.handle, loaded.functions);
   if (missing.empty())

@@ -80,6 +80,7 @@ struct Functions {
 struct Loaded {
   Functions functions{};
   std::string version;  // "cuBLASLt 13.1.1"
+  std::string path;     // the file
   std::string problem;  // why it is not here and what to do; empty when it is
 };
 
