@@ -4,7 +4,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statS
 import { join, resolve } from "node:path";
 import { nativeFolder, neededLibraries } from "./build-native.mjs";
 import { testVsix } from "./package.mjs";
-import { addonBinary, cudaLibrary, dist, findProgram, python, root } from "./places.mjs";
+import { addonBinary, cudaLibrary, dist, findNvcc, findProgram, python } from "./places.mjs";
 import { capture, Failure, runStep } from "./shell.mjs";
 
 /** Beside the bundles of test/cuda, so that they, and the trainer's, find it before the one that ships. */
@@ -65,24 +65,13 @@ function cublasLtHeader() {
 }
 
 async function checkAbi() {
-  const header = cublasLtHeader();
-  if (!header)
-    return {
-      passed: 0,
-      failed: 0,
-      skipped: 1,
-      reasons: ["cublasLt.h is in no CUDA toolkit here: what is declared of it was not compared"],
-    };
-  const compiler = findProgram(process.env.CXX || "c++", "g++", "clang++");
-  await capture(compiler, [
-    "-std=c++20",
-    "-fsyntax-only",
-    "-I",
-    header,
-    "-I",
-    "native",
-    join("native", "test", "abi", "cublaslt_abi_check.cc"),
-  ]);
+  const [header, nvcc] = [cublasLtHeader(), findNvcc()];
+  if (!header || !nvcc) {
+    const reason = "cublasLt.h and nvcc are not both here: what is declared of cuBLASLt was not compared with it";
+    return { passed: 0, failed: 0, skipped: 1, reasons: [reason] };
+  }
+  const check = join("native", "test", "cublaslt_abi_check.cc");
+  await capture(nvcc, ["-std=c++20", "-I", header, "-I", "native", "-include", "cublasLt.h", "-c", check, "-o", "/dev/null"]);
   console.log(`✔ our declarations of cuBLASLt are NVIDIA's (${header})`);
   return { passed: 1, failed: 0, skipped: 0, reasons: [] };
 }
