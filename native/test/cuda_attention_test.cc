@@ -31,7 +31,8 @@ struct Shape {
 
 // 1: one token; 7, 65, 130: ragged tiles, and more than one of them; 6, 10, 20: rows that no 16-byte piece fits; 2, 6, 10, 96:
 // heads narrower than a tile; 128, 256: the other tiles.
-const Shape kPlain[] = {{1, 1, 1, 2}, {2, 7, 3, 6}, {1, 65, 2, 10}, {2, 64, 2, 32}, {1, 130, 1, 16}, {2, 66, 1, 64}, {1, 67, 1, 128}, {1, 35, 2, 256}};
+const Shape kPlain[] = {{1, 1, 1, 2},    {2, 7, 3, 6},   {1, 65, 2, 10},  {2, 64, 2, 32},
+                        {1, 130, 1, 16}, {2, 66, 1, 64}, {1, 67, 1, 128}, {1, 35, 2, 256}};
 const Shape kPlainHalf[] = {{2, 7, 3, 6}, {1, 65, 2, 20}, {1, 66, 1, 96}, {1, 34, 1, 256}};
 const Shape kTensor[] = {{1, 1, 1, 64}, {1, 65, 2, 64}, {2, 130, 1, 64}, {1, 200, 1, 128}, {1, 64, 2, 128}};
 
@@ -152,7 +153,8 @@ struct Run {
 template <class Vector>
 Vector part(const Vector& qkv, int64_t index, int64_t width) {
   Vector x;
-  for (size_t i = 0; i < qkv.size(); i += 3 * width) x.insert(x.end(), qkv.begin() + i + index * width, qkv.begin() + i + (index + 1) * width);
+  for (auto row = qkv.begin(); row != qkv.end(); row += 3 * width)
+    x.insert(x.end(), row + index * width, row + (index + 1) * width);
   return x;
 }
 
@@ -196,7 +198,8 @@ TEST("cuda attention: on tensor cores, against a double-precision reference") {
 }
 
 TEST("cuda attention: neither the order of threads and blocks nor a second run changes a bit") {
-  for (const auto& [precision, shape] : {std::pair{"fp32", Shape{1, 70, 2, 10}}, {"bf16", {1, 130, 2, 64}}, {"bf16", {1, 66, 1, 128}}}) {
+  const std::pair<const char*, Shape> runs[] = {{"fp32", {1, 66, 1, 10}}, {"bf16", {1, 130, 2, 64}}, {"bf16", {1, 66, 1, 128}}};
+  for (const auto& [precision, shape] : runs) {
     const Run first(precision, shape);
     for (const auto order : {cudaShim::Order::ascending, cudaShim::Order::descending, cudaShim::Order::shuffled}) {
       cudaShim::setOrder(order, 3);
@@ -245,7 +248,11 @@ TEST("cuda attention: refuses shapes that do not fit, and has nothing to do for 
   Backend::Attention a{1, 4, 1, 4, nullptr, nullptr};
   CHECK_THROWS(backend->attention({nullptr, 4, 4}, {nullptr, 4, 8}, nullptr, a), "expected qkv [4, 12]");
   CHECK_THROWS(backend->attention({nullptr, 3, 4}, {nullptr, 4, 12}, nullptr, a), "expected out [4, 4]");
-  CHECK_THROWS(backend->attentionBackward({nullptr, 4, 4}, {nullptr, 4, 4}, {nullptr, 4, 4}, {nullptr, 4, 12}, nullptr, a), "dQkv [4, 12]");
+  const ComputeMatrix narrow{nullptr, 4, 4};
+  CHECK_THROWS(backend->attentionBackward(narrow, narrow, narrow, {nullptr, 4, 12}, nullptr, a), "expected dQkv [4, 12]");
+  float number;
+  void* beside = reinterpret_cast<char*>(&number) - reinterpret_cast<uintptr_t>(&number) % 16 + 4;
+  CHECK_THROWS(backend->attention({beside, 4, 4}, {nullptr, 4, 12}, nullptr, a), "aligned to 16 bytes");
   for (const int64_t dim : {3, 258, 0}) {
     a.headDim = dim;
     CHECK_THROWS(backend->attention({nullptr, 4, dim}, {nullptr, 4, 3 * dim}, nullptr, a), "even head dimension");

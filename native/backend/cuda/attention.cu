@@ -2,6 +2,8 @@
 // row's softmax sum, from which the backward pass makes the probabilities again (Dao 2023, FlashAttention-2, arXiv
 // 2307.08691). q and k have RMS 1, so that no score exceeds √D ≤ 16: e^16·T is far from fp32's largest, and no row's
 // largest score need be known.
+#include <initializer_list>
+
 #include "backend/cuda/attention_data.cuh"
 #include "backend/cuda/cuda_backend.h"
 
@@ -29,14 +31,17 @@ void checkShape(const Backend::Attention& s, ComputeMatrix qkv, ComputeMatrix ou
   checkMatrix("out", out, tokens, width);
 }
 
-// Tensor cores take tiles in pieces of 16 bytes; what the backend allocates is aligned to more.
-bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
-
-template <class T>
-bool onTensorCores(const AttentionData<T>& a) {
-  return sizeof(T) == sizeof(bf16) && (a.dim == 64 || a.dim == 128) && aligned(a.qkv) && aligned(a.out) && aligned(a.q) &&
-         aligned(a.dOut) && aligned(a.dQkv);
+// Rows are moved in pieces of 16 bytes.
+void checkAligned(std::initializer_list<const void*> pointers) {
+  for (const void* p : pointers) {
+    const auto beyond = reinterpret_cast<uintptr_t>(p) % 16;
+    if (beyond)
+      throw std::runtime_error("attention: expected buffers aligned to 16 bytes, received one " + std::to_string(beyond) +
+                               " bytes beyond a multiple of them; use what the backend allocates");
+  }
 }
+
+bool onTensorCores(const AttentionData<bf16>& a) { return a.dim == 64 || a.dim == 128; }
 
 void forward(const Stream& stream, const AttentionData<float>& a) { plainForward(stream, a); }
 
@@ -63,6 +68,7 @@ int64_t CudaBackend::attentionWorkspace(const Attention& a) const { return atten
 void CudaBackend::attention(ComputeMatrix out, ComputeMatrix qkv, float* saved, const Attention& s) {
   checkShape(s, qkv, out);
   if (qkv.size() == 0) return;
+  checkAligned({out.data, qkv.data, saved, s.cosines, s.sines});
   withComputeType(computeBytes(), [&](auto type) {
     const auto a = attentionData<decltype(type)>(s, qkv.data, out.data, saved);
     rotateHeads(stream_, a);
@@ -76,6 +82,7 @@ void CudaBackend::attentionBackward(ComputeMatrix dQkv, ComputeMatrix dOut, Comp
   checkMatrix("dQkv", dQkv, qkv.rows, qkv.cols);
   checkMatrix("dOut", dOut, out.rows, out.cols);
   if (qkv.size() == 0) return;
+  checkAligned({dQkv.data, dOut.data, out.data, qkv.data, saved, s.cosines, s.sines});
   withComputeType(computeBytes(), [&](auto type) {
     using T = decltype(type);
     auto a = attentionData<T>(s, qkv.data, out.data, saved);

@@ -36,20 +36,7 @@ struct Fragment {
   uint32_t x[4];
 };
 
-// Rows of A as fragments in registers, or read from shared memory each time: registers are what is scarce.
-template <int dim, int rowTiles>
-struct HeldRows {
-  Fragment fragments[rowTiles][dim / 16];
-  __device__ HeldRows(bf16* tile, int row) {
-    const int lane = threadIdx.x % warpSize32;
-#pragma unroll
-    for (int r = 0; r < rowTiles; r++)
-#pragma unroll
-      for (int k = 0; k < dim / 16; k++) loadMatrix4(fragments[r][k].x, piece<dim>(tile, row + 16 * r + lane % 16, 2 * k + lane / 16));
-  }
-  __device__ Fragment operator()(int r, int k) const { return fragments[r][k]; }
-};
-
+// Rows of A as fragments, read from shared memory each time, or held in registers where there are enough.
 template <int dim>
 struct SharedRows {
   bf16* tile;
@@ -61,6 +48,19 @@ struct SharedRows {
     loadMatrix4(f.x, piece<dim>(tile, row + 16 * r + lane % 16, 2 * k + lane / 16));
     return f;
   }
+};
+
+template <int dim, int rowTiles>
+struct HeldRows {
+  Fragment fragments[rowTiles][dim / 16];
+  __device__ HeldRows(bf16* tile, int row) {
+    const SharedRows<dim> rows(tile, row);
+#pragma unroll
+    for (int r = 0; r < rowTiles; r++)
+#pragma unroll
+      for (int k = 0; k < dim / 16; k++) fragments[r][k] = rows(r, k);
+  }
+  __device__ Fragment operator()(int r, int k) const { return fragments[r][k]; }
 };
 
 __device__ inline void multiplyTwo(float (&left)[4], float (&right)[4], const Fragment& a, const Fragment& b) {
@@ -154,8 +154,8 @@ __device__ inline void maskCausal(float (&s)[rowTiles][columns / 8][4], int row,
 
 // Writes the warp's rows, which are those from `first` of `time` rows, by way of its rows of a tile: whole pieces go out.
 template <int dim, int rowTiles>
-__device__ inline void storeRows(bf16* to, int64_t stride, int first, int time, const float (&x)[rowTiles][dim / 8][4], bf16* tile,
-                                 int row) {
+__device__ inline void storeRows(bf16* to, int64_t stride, int first, int time, const float (&x)[rowTiles][dim / 8][4],
+                                 bf16* tile, int row) {
   constexpr int pieces = dim / 8;
   const int lane = threadIdx.x % warpSize32;
   __syncwarp();
@@ -171,8 +171,8 @@ __device__ inline void storeRows(bf16* to, int64_t stride, int first, int time, 
 #pragma unroll
   for (int i = lane; i < 16 * rowTiles * pieces; i += warpSize32) {
     const int at = i / pieces, index = i % pieces;
-    if (first + at < time)
-      *reinterpret_cast<uint4*>(to + (first + at) * stride + index * 8) = *reinterpret_cast<const uint4*>(piece<dim>(tile, row + at, index));
+    const auto* from = reinterpret_cast<const uint4*>(piece<dim>(tile, row + at, index));
+    if (first + at < time) *reinterpret_cast<uint4*>(to + (first + at) * stride + index * 8) = *from;
   }
 }
 

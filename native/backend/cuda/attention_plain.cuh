@@ -13,7 +13,7 @@ namespace muonscope::cuda {
 constexpr int plainSide = 16;
 constexpr int plainThreads = plainSide * plainSide;
 
-// For head dimensions up to `bound`, a multiple of 64. Four tiles and two of scores fit in shared memory.
+// For head dimensions up to `bound`, a multiple of 64. Four tiles and one of scores fit in the shared memory of sm_80.
 template <int bound>
 struct PlainTile {
   static constexpr int rows = bound <= 128 ? 64 : 32;
@@ -123,7 +123,8 @@ __device__ inline void eachPlainRow(int first, int time, const Work& work) {
 template <int bound, class T>
 __device__ inline void storePlain(T* to, int64_t stride, const float* tile, int first, int time, int dim) {
   eachPlainRow<bound>(first, time, [&](int row, int lane) {
-    for (int d = lane; d < dim; d += warpSize32) to[(first + row) * stride + d] = fromFloat<T>(tile[row * PlainTile<bound>::pitch + d]);
+    const float* from = tile + row * PlainTile<bound>::pitch;
+    for (int d = lane; d < dim; d += warpSize32) to[(first + row) * stride + d] = fromFloat<T>(from[d]);
   });
 }
 

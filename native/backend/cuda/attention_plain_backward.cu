@@ -17,7 +17,8 @@ __device__ void plainNormBackward(const float* d, const float* y, int first, int
     const float r = a.inverse[a.inverseAt(head, part, t)];
     T* to = a.dQkv + a.qkvAt(head, part) + t * 3 * a.width();
     for (int i = lane; i < half; i += warpSize32) {
-      const float u = r * (d[at + i] - radial * y[at + i]), v = r * (d[at + i + half] - radial * y[at + i + half]);
+      const float u = r * (d[at + i] - radial * y[at + i]);
+      const float v = r * (d[at + i + half] - radial * y[at + i + half]);
       const float cosine = a.cosines[int64_t{t} * half + i], sine = a.sines[int64_t{t} * half + i];
       to[i] = fromFloat<T>(u * cosine - v * sine);
       to[i + half] = fromFloat<T>(u * sine + v * cosine);
@@ -31,7 +32,8 @@ __device__ inline void fill(float (&x)[count], float value) {
 }
 
 template <class T, int bound>
-__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainBackwardQueries(AttentionData<T> a, BlockOrder order) {
+__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks)
+plainBackwardQueries(AttentionData<T> a, BlockOrder order) {
   using Tile = PlainTile<bound>;
   float* tileQ = sharedMemory<float>();
   float* tileDOut = tileQ + Tile::floats;
@@ -86,14 +88,14 @@ __global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainB
 
 // The rows of the scores are keys here.
 template <class T, int bound>
-__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainBackwardKeys(AttentionData<T> a, BlockOrder order) {
+__global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks)
+plainBackwardKeys(AttentionData<T> a, BlockOrder order) {
   using Tile = PlainTile<bound>;
   float* tileK = sharedMemory<float>();
   float* tileV = tileK + Tile::floats;
   float* tileQ = tileV + Tile::floats;
   float* tileDOut = tileQ + Tile::floats;
-  float* p = tileDOut + Tile::floats;
-  float* ds = p + Tile::scoresFloats;
+  float* scores = tileDOut + Tile::floats;
   const auto [head, rank] = order.place(blockIdx.x);
   const int first = rank * Tile::rows;
   loadPlain<bound>(tileK, a.k + a.headAt(head), a.dim, first, a.time, a.dim);
@@ -120,11 +122,13 @@ __global__ void __launch_bounds__(plainThreads, PlainTile<bound>::blocks) plainB
         s[i][j] = ahead ? 0 : exp2f(s[i][j] * scale - logSums[j]);
         dp[i][j] = ahead ? 0 : s[i][j] * (dp[i][j] - means[j]);
       }
-    storeScores<bound>(p, s);
-    storeScores<bound>(ds, dp);
+    storeScores<bound>(scores, s);
     __syncthreads();
-    plainAccumulate<bound>(dv, p, tileDOut, a.dim);
-    plainAccumulate<bound>(dk, ds, tileQ, a.dim);
+    plainAccumulate<bound>(dv, scores, tileDOut, a.dim);
+    __syncthreads();
+    storeScores<bound>(scores, dp);
+    __syncthreads();
+    plainAccumulate<bound>(dk, scores, tileQ, a.dim);
   }
   __syncthreads();
   float factors[Tile::perThread];
@@ -146,7 +150,7 @@ void plainBackward(const Stream& stream, const AttentionData<T>& a) {
     const BlockOrder order = blockOrder(a, Tile::rows);
     constexpr size_t bytes = (4 * Tile::floats + Tile::scoresFloats) * sizeof(float);
     launch(stream, plainBackwardQueries<T, bound()>, order.grid(), dim3(plainThreads), bytes, a, order);
-    launch(stream, plainBackwardKeys<T, bound()>, order.grid(), dim3(plainThreads), bytes + Tile::scoresFloats * sizeof(float), a, order);
+    launch(stream, plainBackwardKeys<T, bound()>, order.grid(), dim3(plainThreads), bytes, a, order);
   });
 }
 

@@ -89,15 +89,14 @@ __global__ void rotateRows(AttentionData<T> a, int lanes) {
   }
 }
 
-bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
-
 template <class T, int count, int pieces>
 void launchRotation(const Stream& stream, const AttentionData<T>& a) {
   int lanes = 1;
   while (lanes < warpSize32 && lanes * count < a.dim / 2) lanes *= 2;
   constexpr int64_t mostInY = 65535;  // CUDA C++ Programming Guide, "Technical Specifications"
   const int64_t threads = 2 * int64_t{a.heads} * a.time * lanes;
-  const dim3 grid(static_cast<unsigned>(ceilDiv(threads, rotateThreads)), static_cast<unsigned>(std::min<int64_t>(a.batch, mostInY)));
+  const dim3 grid(static_cast<unsigned>(ceilDiv(threads, rotateThreads)),
+                  static_cast<unsigned>(std::min<int64_t>(a.batch, mostInY)));
   launch(stream, rotateRows<T, count, pieces>, grid, dim3(rotateThreads), 0, a, lanes);
 }
 
@@ -107,7 +106,7 @@ template <class T>
 void rotateHeads(const Stream& stream, const AttentionData<T>& a) {
   constexpr int vector = 16 / sizeof(T);
   // The first half of a row is at most 128 numbers: 32 lanes with 4 of fp32, or 4 times one of any type.
-  if (a.dim / 2 % vector == 0 && aligned(a.qkv) && aligned(a.q) && aligned(a.cosines) && aligned(a.sines))
+  if (a.dim / 2 % vector == 0)
     launchRotation<T, vector, 1>(stream, a);
   else
     launchRotation<T, 1, plainLargestDim / 2 / warpSize32>(stream, a);

@@ -1,5 +1,5 @@
 // Flash attention on tensor cores, forward: a block takes 64·rowTiles queries of one head and walks through the keys up
-// to the last of them, two stages of copies ahead of the arithmetic.
+// to the last of them, whose copies are a step ahead of the arithmetic.
 #include <type_traits>
 
 #include "backend/cuda/attention_fragments.cuh"
