@@ -173,7 +173,7 @@ TEST("cuda rows: mean squares, and rows divided by the root of their moving aver
 TEST("cuda columns: mean squares, and columns divided by roots") {
   const auto backend = makeEmulatedCudaBackend("fp32");
   const std::vector<Case> list = {{0, 3, 3, 0},   {1, 1, 1, 0},   {3, 1, 5, 2},     {2, 300, 1, 0}, {2, 127, 33, 1},
-                                  {1, 128, 32, 0}, {2, 129, 31, 0}, {2, 260, 136, 4}, {1, 700, 9, 0}, {40, 5, 4, 0}};
+                                  {1, 128, 32, 0}, {2, 129, 31, 0}, {2, 260, 136, 4}, {1, 700, 9, 0}, {3, 5, 4, 1}};
   eachPlaceOfRows(*backend, list, [&](Batch x, const std::vector<float>& before, const Placed& device) {
     const int64_t columns = x.count * x.cols;
     std::vector<float> s = randomFloats(columns, "s");
