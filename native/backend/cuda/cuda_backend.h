@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/pinned_ring.h"
 #include "backend/cuda/scratch.h"
 
 namespace muonscope::cuda {
@@ -115,6 +116,7 @@ class CudaBackend final : public Backend {
   Stream stream_;
   std::unique_ptr<MemoryPool> pool_;
   std::unique_ptr<Scratch> scratch_;  // working memory of one primitive at a time
+  PinnedRing pinned_;                 // what the host works out for the device
   std::unique_ptr<BlasLt> blas_;
   std::unique_ptr<Graph> graph_;      // what was prepared
   std::array<cudaEvent_t, 4> marks_{};
