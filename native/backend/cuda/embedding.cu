@@ -10,8 +10,10 @@ namespace muonscope::cuda {
 namespace {
 
 constexpr int warpsPerBlock = 8;
-constexpr int mostInPiece = 64;  // 65,536 positions of one token, C = 768: 3,072 warps, enough to fill the memory's queue
-constexpr int inFlight = 4;      // rows that a thread waits for at a time
+// A batch of 65,536 times the same token, 768 channels wide, is then the work of 3,072 warps, of which each waits for
+// `inFlight` rows at a time: 6 MiB on their way, more than H100's 3.35 TB/s times 0.8 µs of latency (2.6 MiB).
+constexpr int mostInPiece = 64;
+constexpr int inFlight = 4;  // rows that a thread waits for at a time
 
 // What a warp is at: 32 neighbouring packs, one for each lane, of one of `count` things that have a row of `packs` packs.
 struct Tiles {
