@@ -1,0 +1,41 @@
+// What tests of the CUDA backend ask of the stand-in for its runtime: what device it has, which calls fail, in which order threads
+// run, and whether anybody wrote where no memory was given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "test/cuda_shim/runtime_types.h"
+
+namespace cudaShim {
+
+enum class Order { ascending, descending, shuffled };
+
+// Of the threads of a block between two waits and of the blocks of a grid. Also $MUONSCOPE_SHIM_ORDER: ascending (as without),
+// descending, or the seed of a shuffle.
+void setOrder(Order order, uint64_t seed = 1);
+
+struct Settings {
+  int devices = 1;
+  int driverVersion = 13000;
+  int computeCapabilityMajor = 9, computeCapabilityMinor = 0;
+  size_t totalBytes = size_t{1} << 30;
+  // Work of a stream is done when the host waits for it, not when it is enqueued. Also $MUONSCOPE_SHIM_LATE=1.
+  bool late = false;
+};
+// Changes hold until they are changed again; `settings() = {}` restores what is the case at the beginning.
+Settings& settings();
+
+// The call number `n` from now (1: the next one) of the runtime function `name` (empty: of any) answers `error` and does nothing.
+void failCall(int n, cudaError_t error, const std::string& name = "");
+// Calls that were to fail do not.
+void failNoCall();
+
+// Allocated by cudaMalloc and not freed.
+size_t allocatedBytes();
+// Throws, naming the allocation, when memory beside one was written. Also done after every kernel, at every synchronisation and when
+// memory is freed. Under AddressSanitizer, the access itself ends the program.
+void checkGuards();
+
+}  // namespace cudaShim
