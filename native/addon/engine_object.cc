@@ -17,14 +17,15 @@ EngineConfig readConfig(const Input& config) {
   const Input model = config["model"];
   return {
       .backend = config["backend"].string(),
-      .threads = static_cast<int>(config["threads"].integer(0, 1024)),
+      .options = config.backendOptions(),
       .seed = static_cast<uint64_t>(config["seed"].integer(0, kLargestSafeInteger)),
       .model = {.vocabulary = model["vocabulary"].integer(1, kAnySize),
                 .layers = model["layers"].integer(1, kAnySize),
                 .width = model["width"].integer(1, kAnySize),
                 .heads = model["heads"].integer(1, kAnySize),
                 .context = model["context"].integer(1, kAnySize),
-                .zeroProjections = model["zeroProjections"].boolean()},
+                .zeroProjections = model["zeroProjections"].boolean(),
+                .recompute = model["recompute"].boolean()},
       .batch = config["batch"].integer(1, kAnySize),
       .preset = config["preset"].string(),
       .matrixKnobs = config["optimizer"].knobs(),
@@ -40,7 +41,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Engine",
-                       {InstanceAccessor<&EngineObject::backend>("backend"),
+                       {InstanceAccessor<&EngineObject::backend>("backend"), InstanceAccessor<&EngineObject::memory>("memory"),
                         InstanceMethod<&EngineObject::parameters>("parameters"), InstanceMethod<&EngineObject::step>("step"),
                         InstanceMethod<&EngineObject::evaluate>("evaluate"),
                         InstanceMethod<&EngineObject::gradients>("gradients"), InstanceMethod<&EngineObject::set>("set"),
@@ -55,8 +56,11 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
     object["id"] = backend.id;
     object["available"] = Napi::Boolean::New(info.Env(), true);
     object["detail"] = backend.description;
+    object["devices"] = Napi::Array::New(info.Env());
     return object;
   }
+
+  Napi::Value memory(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant().memory()); }
 
   Napi::Value parameters(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant().parameters()); }
 
@@ -65,7 +69,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
       const Input options(info, 1, "step: options");
       return start(info, [tokens = Input(info, 0, "step: tokens").tokens(),
                           chosen = StepOptions{options["lrScale"].number(), options["clip"].number(),
-                                               options["measure"].measureRequests()}](Engine& engine) -> Finish {
+                                               options["measure"].measureRequests(), options["phases"].boolean()}](Engine& engine) -> Finish {
         return [result = engine.step(tokens, chosen)](Napi::Env env) { return toJs(env, result); };
       });
     });

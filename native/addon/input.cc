@@ -125,4 +125,11 @@ std::vector<Input> Input::array() const {
   return items;
 }
 
+BackendOptions Input::backendOptions() const {
+  constexpr int64_t mostThreads = 1024, mostDevices = 1024;  // what cannot have been meant; the backend says what there is
+  return {.threads = static_cast<int>((*this)["threads"].integer(0, mostThreads)),
+          .device = static_cast<int>((*this)["device"].integer(0, mostDevices)),
+          .precision = (*this)["precision"].string()};
+}
+
 }  // namespace muonscope

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "core/host_tensor.h"
 #include "core/knobs.h"
 #include "core/optimizer.h"
@@ -34,6 +35,7 @@ class Input {
   HostTensor tensor() const;                // from a NamedTensor
   std::vector<HostTensor> tensors() const;
   std::vector<MeasureRequest> measureRequests() const;
+  BackendOptions backendOptions() const;     // from an object with `threads`, `device` and `precision`
   std::vector<Input> array() const;
 
  private:

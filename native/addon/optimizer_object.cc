@@ -14,7 +14,7 @@ constexpr int64_t kMostRanks = 1 << 16;
 BareOptimizerConfig readConfig(const Input& config) {
   BareOptimizerConfig result{
       .backend = config["backend"].string(),
-      .threads = static_cast<int>(config["threads"].integer(0, 1024)),
+      .options = config.backendOptions(),
       .preset = config["preset"].string(),
       .matrixKnobs = config["optimizer"].knobs(),
       .auxiliaryKnobs = config["auxiliary"].knobs(),

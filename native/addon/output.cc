@@ -109,6 +109,7 @@ Napi::Value toJs(Napi::Env env, const std::vector<BackendAvailability>& backends
     object["id"] = b.id;
     object["available"] = Napi::Boolean::New(env, b.available);
     object["detail"] = b.detail;
+    object["devices"] = toJs(env, b.devices);
     return object;
   });
 }
@@ -162,6 +163,16 @@ Napi::Value toJs(Napi::Env env, const StepResult& result) {
   object["time"] = time;
   object["phases"] = toJs(env, result.phases);
   object["measurements"] = list(env, result.measurements, [&](const Measurement& m) { return toJs(env, m); });
+  return object;
+}
+
+Napi::Value toJs(Napi::Env env, const RunMemory& memory) {
+  auto object = Napi::Object::New(env);
+  object["weights"] = double(memory.weights);
+  object["gradients"] = double(memory.gradients);
+  object["optimizer"] = double(memory.optimizer);
+  object["activations"] = double(memory.activations);
+  object["available"] = double(memory.available);
   return object;
 }
 

@@ -22,5 +22,6 @@ Napi::Value toJs(Napi::Env env, const std::vector<HostTensor>& tensors);
 Napi::Value toJs(Napi::Env env, const std::vector<std::string>& strings);
 Napi::Value toJs(Napi::Env env, const std::vector<float>& values);
 Napi::Value toJs(Napi::Env env, const StepResult& result);
+Napi::Value toJs(Napi::Env env, const RunMemory& memory);
 
 }  // namespace muonscope

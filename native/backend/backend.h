@@ -227,8 +227,8 @@ BackendAvailability cpuAvailability();
 std::unique_ptr<Backend> makeCudaBackend(const BackendOptions& options);
 BackendAvailability cudaAvailability();
 
-// Eigenvalues, ascending, of the symmetric matrix [n, n] in `a`, of which only one triangle need be there and which is
-// overwritten. Host memory; LAPACK. Throws std::runtime_error when it does not converge.
+// Eigenvalues, ascending, of the symmetric matrix [n, n] whose lower triangle (row-major) is in `a`, which is overwritten.
+// Host memory; LAPACK. Throws std::runtime_error when it does not converge.
 void symmetricEigenvalues(double* out, double* a, int64_t n);
 
 }  // namespace muonscope

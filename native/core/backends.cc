@@ -3,24 +3,17 @@
 #include <stdexcept>
 
 namespace muonscope {
-namespace {
 
-constexpr int kMostThreads = 1024;
-constexpr const char* kNoCuda =
-    "this build has no CUDA backend; choose the backend \"cpu\", or \"auto\" for the best one available";
+std::vector<BackendAvailability> listBackends() { return {cpuAvailability(), cudaAvailability()}; }
 
-}  // namespace
-
-std::vector<BackendAvailability> listBackends() {
-  return {{"cpu", true, makeCpuBackend(0)->info().description}, {"cuda", false, kNoCuda}};
-}
-
-std::unique_ptr<Backend> makeBackend(const std::string& id, int threads) {
-  if (threads < 0 || threads > kMostThreads)
-    throw std::invalid_argument("threads: expected 0 (one per physical core) to " + std::to_string(kMostThreads) +
-                                ", received " + std::to_string(threads));
-  if (id == "cpu" || id == "auto") return makeCpuBackend(threads);
-  if (id == "cuda") throw std::invalid_argument(std::string("backend \"cuda\" is not available: ") + kNoCuda);
+std::unique_ptr<Backend> makeBackend(const std::string& id, const BackendOptions& options) {
+  if (id == "cpu") return makeCpuBackend(options);
+  if (id == "auto") return cudaAvailability().available ? makeCudaBackend(options) : makeCpuBackend(options);
+  if (id == "cuda") {
+    if (const BackendAvailability cuda = cudaAvailability(); !cuda.available)
+      throw std::invalid_argument("backend \"cuda\" is not available: " + cuda.detail);
+    return makeCudaBackend(options);
+  }
   throw std::invalid_argument("backend: expected \"auto\", \"cpu\" or \"cuda\", received \"" + id + "\"");
 }
 

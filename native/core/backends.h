@@ -9,17 +9,12 @@
 
 namespace muonscope {
 
-struct BackendAvailability {
-  std::string id;
-  bool available;
-  std::string detail;  // device or BLAS, and threads; or why it is not available and what to do
-};
-
+// From the plainest to the fastest.
 std::vector<BackendAvailability> listBackends();
 
-// `id`: "cpu", "cuda", or "auto" for the best one available. threads = 0: one per physical core.
+// `id`: "cpu", "cuda", or "auto" for the fastest one available.
 // Throws std::invalid_argument for an unknown name, and, with a remedy, for one that is not available: never another
 // backend in its place.
-std::unique_ptr<Backend> makeBackend(const std::string& id, int threads);
+std::unique_ptr<Backend> makeBackend(const std::string& id, const BackendOptions& options);
 
 }  // namespace muonscope

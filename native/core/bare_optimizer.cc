@@ -1,7 +1,6 @@
 #include "core/bare_optimizer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <stdexcept>
 
@@ -9,7 +8,7 @@
 
 namespace muonscope {
 
-BareOptimizer::BareOptimizer(const BareOptimizerConfig& config) : backend_(makeBackend(config.backend, config.threads)) {
+BareOptimizer::BareOptimizer(const BareOptimizerConfig& config) : backend_(makeBackend(config.backend, config.options)) {
   for (const auto& [weight, group] : config.parameters) {
     if (weight.shape.size() != 2 || weight.shape[0] < 1 || weight.shape[1] < 1)
       throw std::invalid_argument("parameter " + weight.name + ": expected a matrix with at least one entry, received shape " +
@@ -47,9 +46,13 @@ BareStepResult BareOptimizer::step(const std::vector<HostTensor>& gradients, dou
                                 " parameters, received " + std::to_string(gradients.size()) + " for " +
                                 std::to_string(received.size()));
   for (const auto& g : gradients) backend_->upload(find(g.name).gradient.data, g.data.data(), static_cast<int64_t>(g.data.size()));
-  const auto start = std::chrono::steady_clock::now();
-  OptimizerReport report = optimizer_->step(lrScale, nullptr);
-  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), std::move(report.phases)};
+  OptimizerReport report;
+  const auto apply = [&](bool timed) { report = optimizer_->step(lrScale, nullptr, timed); };
+  if (settled_) backend_->prepare([&] { apply(backend_->timesPreparedWork()); });
+  const double start = backend_->clock();
+  settled_ ? backend_->launch() : apply(true);
+  settled_ = true;
+  return {backend_->clock() - start, std::move(report.phases)};
 }
 
 std::vector<float> BareOptimizer::weight(const std::string& name) const {

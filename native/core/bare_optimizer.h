@@ -17,7 +17,7 @@ struct BareOptimizerConfig {
     Group group;
   };
   std::string backend;
-  int threads;
+  BackendOptions options;
   std::string preset;
   KnobValues matrixKnobs, auxiliaryKnobs;
   int ranks;
@@ -26,7 +26,7 @@ struct BareOptimizerConfig {
 
 struct BareStepResult {
   double seconds;  // of the optimizer alone
-  std::vector<PhaseCost> phases;
+  std::vector<PhaseCost> phases;  // without seconds where the step was prepared and launched
 };
 
 class BareOptimizer {
@@ -35,7 +35,10 @@ class BareOptimizer {
 
   // One gradient for each parameter, by name. Throws std::invalid_argument, changing nothing, when they do not fit.
   BareStepResult step(const std::vector<HostTensor>& gradients, double lrScale);
-  void set(Group group, const KnobValues& values, const std::string& scope) { optimizer_->set(group, values, scope); }
+  void set(Group group, const KnobValues& values, const std::string& scope) {
+    optimizer_->set(group, values, scope);
+    settled_ = false;
+  }
   std::vector<float> weight(const std::string& name) const;
   std::vector<std::string> stateNames() const;
   std::vector<float> state(const std::string& name) const;
@@ -47,6 +50,7 @@ class BareOptimizer {
   std::vector<DeviceBuffer> memory_;
   std::vector<Parameter> parameters_;
   std::unique_ptr<Optimizer> optimizer_;
+  bool settled_ = false;  // as Engine's
 };
 
 }  // namespace muonscope

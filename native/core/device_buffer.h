@@ -8,6 +8,12 @@
 
 namespace muonscope {
 
+// How many floats take as much memory as `n` numbers of the backend's compute type.
+inline int64_t computeFloats(const Backend& backend, int64_t n) {
+  constexpr int64_t floatBytes = sizeof(float);
+  return (n * backend.info().computeBytes + floatBytes - 1) / floatBytes;
+}
+
 class DeviceBuffer {
  public:
   // Zeroed. The backend must outlive the buffer.
@@ -25,6 +31,7 @@ class DeviceBuffer {
   }
 
   float* data() const { return data_; }
+  double* doubles() const { return reinterpret_cast<double*>(data_); }
   int64_t size() const { return size_; }
 
   std::vector<float> download() const {

@@ -2,7 +2,6 @@
 #include "core/diagnostics.h"
 
 #include <algorithm>
-#include <chrono>
 #include <stdexcept>
 #include <utility>
 
@@ -46,10 +45,10 @@ class RequestedDiagnostics final : public Diagnostics {
     for (const MeasureRequest& request : requests_) {
       if (!matches(request, tap, tensor)) continue;
       const Diagnostic& diagnostic = findDiagnostic(request.channel);
-      const auto start = std::chrono::steady_clock::now();
+      const double start = backend_.clock();
       Measurement measurement{.channel = request.channel, .tap = request.tap, .tensor = tensor, .shape = diagnostic.description.shape};
       diagnostic.measure(sample, measurement);
-      measurement.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      measurement.seconds = backend_.clock() - start;
       measurements_.push_back(std::move(measurement));
     }
   }

@@ -1,24 +1,16 @@
 #include "core/engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <map>
-#include <new>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/backends.h"
 
 namespace muonscope {
 namespace {
-
-class Stopwatch {
- public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 HostTensor downloadTensor(Backend& backend, std::string name, Matrix m) {
   HostTensor tensor{std::move(name), {m.rows, m.cols}, std::vector<float>(m.size())};
@@ -28,18 +20,50 @@ HostTensor downloadTensor(Backend& backend, std::string name, Matrix m) {
 
 const std::string kWeight = "weight.", kOptimizer = "optimizer.";
 
+std::string gibibytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", double(bytes) / 0x1p30);
+  return text;
+}
+
 }  // namespace
 
-Engine::Engine(const EngineConfig& config) : config_(config.model), backend_(makeBackend(config.backend, config.threads)) {
-  try {
-    model_ = std::make_unique<Model>(*backend_, config.model, config.batch, config.seed);
-    optimizer_ = makeOptimizer(*backend_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs,
-                               config.ranks);
-    diagnostics_ = makeDiagnostics(*backend_);
-  } catch (const std::bad_alloc& error) {
-    throw std::runtime_error(std::string("the model does not fit into memory (") + error.what() +
-                             "): lower the batch size, the context, the width or the number of layers");
-  }
+Engine::Engine(const EngineConfig& config) : Engine(makeBackend(config.backend, config.options), config) {}
+
+Engine::Engine(std::unique_ptr<Backend> backend, const EngineConfig& config) : config_(config.model), backend_(std::move(backend)) {
+  memory_ = countMemory(config);
+  if (memory_.needed() > memory_.available)
+    throw std::runtime_error("the run does not fit into memory: it needs " + gibibytes(memory_.needed()) + " GiB (weights " +
+                             gibibytes(memory_.weights) + ", gradients " + gibibytes(memory_.gradients) + ", optimizer " +
+                             gibibytes(memory_.optimizer) + ", activations " + gibibytes(memory_.activations) + "), and " +
+                             gibibytes(memory_.available) + " GiB are free on " + backend_->info().description +
+                             ". Lower the batch size, the context, the width or the number of layers, or set model.recompute.");
+  build(config);
+  model_->initialize(config.seed);
+  for (const Parameter& p : parameters()) gradients_.push_back(p.gradient);
+}
+
+void Engine::build(const EngineConfig& config) {
+  model_ = std::make_unique<Model>(*backend_, config.model, config.batch);
+  optimizer_ = makeOptimizer(*backend_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs, config.ranks);
+  diagnostics_ = makeDiagnostics(*backend_);
+}
+
+RunMemory Engine::countMemory(const EngineConfig& config) {
+  RunMemory memory;
+  memory.available = backend_->freeBytes();
+  const int64_t all = backend_->countBytes([&] {
+    build(config);
+    const ModelMemory model = model_->memory();
+    memory.weights = model.weights;
+    memory.gradients = model.gradients;
+    memory.activations = model.activations;
+    diagnostics_.reset();
+    optimizer_.reset();
+    model_.reset();
+  });
+  memory.optimizer = all - memory.needed();
+  return memory;
 }
 
 int64_t Engine::microBatches(const std::vector<int32_t>& tokens) const {
@@ -54,15 +78,21 @@ int64_t Engine::microBatches(const std::vector<int32_t>& tokens) const {
   return count / each;
 }
 
-double Engine::accumulateGradients(const std::vector<int32_t>& tokens) {
-  const int64_t count = microBatches(tokens);
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++)
-    sum += model_->lossAndGradients(tokens.data() + i * model_->tokensPerBatch(), 1.0f / static_cast<float>(count), i > 0);
-  return sum / double(count);
+double* Engine::results(int64_t losses) {
+  const int64_t floats = (losses + static_cast<int64_t>(parameters().size())) * static_cast<int64_t>(sizeof(double) / sizeof(float));
+  if (!results_ || results_->size() < floats) results_.emplace(*backend_, floats);
+  return results_->doubles();
 }
 
-StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& options) {
+int64_t Engine::accumulateGradients(const std::vector<int32_t>& tokens) {
+  const int64_t count = microBatches(tokens);
+  double* losses = results(count);
+  for (int64_t i = 0; i < count; i++)
+    model_->lossAndGradients(tokens.data() + i * model_->tokensPerBatch(), 1.0f / static_cast<float>(count), i > 0, losses + i);
+  return count;
+}
+
+void Engine::checkOptions(const StepOptions& options) const {
   if (!(options.lrScale >= 0) || !std::isfinite(options.lrScale))
     throw std::invalid_argument("lrScale: expected a finite number of at least 0, received " + std::to_string(options.lrScale));
   if (!(options.clip >= 0))
@@ -70,49 +100,82 @@ StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& o
   for (const auto& request : options.measure)
     if (std::none_of(parameters().begin(), parameters().end(), [&](const Parameter& p) { return p.name == request.tensor; }))
       throw std::invalid_argument("measure: expected the name of a parameter, received \"" + request.tensor + "\"");
+}
+
+StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& options) {
+  checkOptions(options);
   diagnostics_->request(options.measure);
 
   StepResult result;
-  const Stopwatch modelTime;
-  result.loss = accumulateGradients(tokens);
-  double squares = 0;
+  backend_->mark(Backend::Mark::modelBegin);
+  const int64_t losses = accumulateGradients(tokens);
+  double* squares = results(losses) + losses;
+  backend_->sumSquares(squares, gradients_);
+  backend_->mark(Backend::Mark::modelEnd);
+
+  // While a device still computes the gradients, what follows them can be prepared.
+  const bool prepared = settled_ && options.measure.empty() && !options.phases;
+  const int64_t stepsBefore = optimizer_->stepCount();
+  if (prepared) backend_->prepare([&] { applyGradients(options, losses, result); });
+
+  std::vector<double> known(static_cast<size_t>(losses) + gradients_.size());
+  backend_->read(known.data(), results(losses), static_cast<int64_t>(known.size()));
+  result.loss = std::accumulate(known.begin(), known.begin() + losses, 0.0) / double(losses);
   if (!std::isfinite(result.loss)) result.nonFinite = "loss";
-  for (const auto& p : parameters()) {
+  double sum = 0;
+  for (size_t i = 0; i < gradients_.size(); i++) {
     // Sums of squares of finite fp32 numbers stay finite in the fp64 they are formed in.
-    const double sum = backend_->sumSquares(p.gradient.data, p.gradient.size());
-    if (!std::isfinite(sum) && result.nonFinite.empty()) result.nonFinite = p.name;
-    squares += sum;
+    const double square = known[static_cast<size_t>(losses) + i];
+    if (!std::isfinite(square) && result.nonFinite.empty()) result.nonFinite = parameters()[i].name;
+    sum += square;
   }
-  result.gradNorm = std::sqrt(squares);
-  result.time.forwardBackward = modelTime.seconds();
+  result.gradNorm = std::sqrt(sum);
+  result.time.forwardBackward = backend_->between(Backend::Mark::modelBegin, Backend::Mark::modelEnd);
+  if (launched_) optimizerSeconds_ = backend_->between(Backend::Mark::optimizerBegin, Backend::Mark::optimizerEnd);
   if (!result.nonFinite.empty()) {
+    launched_ = false;
     diagnostics_->take();
+    optimizer_->setStepCount(stepsBefore);
     return result;
   }
 
-  const Stopwatch optimizerTime;
-  if (options.clip > 0 && result.gradNorm > options.clip) {
-    // As torch.nn.utils.clip_grad_norm_, whose 1e-6 guards a norm of zero.
-    const auto factor = static_cast<float>(options.clip / (result.gradNorm + 1e-6));
-    for (const auto& p : parameters()) backend_->axpby(p.gradient.data, p.gradient.data, factor, 0, p.gradient.size());
-  }
-  result.phases = optimizer_->step(options.lrScale, diagnostics_.get()).phases;
+  backend_->mark(Backend::Mark::optimizerBegin);
+  prepared ? backend_->launch() : applyGradients(options, losses, result);
+  backend_->mark(Backend::Mark::optimizerEnd);
+  model_->weightsChanged();
+  settled_ = true;
   result.measurements = diagnostics_->take();
   for (const auto& m : result.measurements) result.time.diagnostics += m.seconds;
-  result.time.optimizer = optimizerTime.seconds() - result.time.diagnostics;
+  launched_ = prepared && !backend_->timesPreparedWork();
+  if (!launched_)
+    optimizerSeconds_ = backend_->between(Backend::Mark::optimizerBegin, Backend::Mark::optimizerEnd) - result.time.diagnostics;
+  result.time.optimizer = optimizerSeconds_;
   result.applied = true;
   return result;
 }
 
+void Engine::applyGradients(const StepOptions& options, int64_t losses, StepResult& result) {
+  if (options.clip > 0)
+    backend_->clip(gradients_, results(losses) + losses, static_cast<int64_t>(gradients_.size()), options.clip);
+  OptimizerReport report = optimizer_->step(options.lrScale, options.measure.empty() ? nullptr : diagnostics_.get(), options.phases);
+  if (options.phases) result.phases = std::move(report.phases);
+}
+
 double Engine::evaluate(const std::vector<int32_t>& tokens) {
   const int64_t count = microBatches(tokens);
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) sum += model_->loss(tokens.data() + i * model_->tokensPerBatch());
-  return sum / double(count);
+  double* losses = results(count);
+  for (int64_t i = 0; i < count; i++) model_->loss(tokens.data() + i * model_->tokensPerBatch(), losses + i);
+  return meanLoss(count);
+}
+
+double Engine::meanLoss(int64_t count) {
+  std::vector<double> losses(static_cast<size_t>(count));
+  backend_->read(losses.data(), results(count), count);
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / double(count);
 }
 
 Gradients Engine::gradients(const std::vector<int32_t>& tokens) {
-  Gradients result{accumulateGradients(tokens), {}};
+  Gradients result{meanLoss(accumulateGradients(tokens)), {}};
   for (const auto& p : parameters()) result.tensors.push_back(downloadTensor(*backend_, p.name, p.gradient));
   return result;
 }
@@ -154,6 +217,7 @@ void Engine::load(const Checkpoint& checkpoint) {
   for (const auto& p : parameters()) backend_->upload(p.weight.data, received[kWeight + p.name]->data.data(), p.weight.size());
   for (const auto& state : optimizer_->state()) optimizer_->writeState(state.name, received[kOptimizer + state.name]->data);
   optimizer_->setStepCount(checkpoint.step);
+  model_->weightsChanged();
 }
 
 }  // namespace muonscope

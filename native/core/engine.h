@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace muonscope {
 
 struct EngineConfig {
   std::string backend;  // "auto", "cpu", "cuda"
-  int threads;          // 0: one per physical core
+  BackendOptions options;
   uint64_t seed;
   ModelConfig model;
   int64_t batch;        // sequences in a micro-batch
@@ -28,10 +29,19 @@ struct StepOptions {
   double lrScale = 1;  // the schedule's factor, ≥ 0
   double clip = 0;     // largest gradient norm; 0: none
   std::vector<MeasureRequest> measure = {};
+  bool phases = true;  // tell the phases of the optimizer apart, which on a device waits for each of them
+};
+
+// Bytes: what a run takes, and what was free before it.
+struct RunMemory {
+  int64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, available = 0;
+  int64_t needed() const { return weights + gradients + optimizer + activations; }
 };
 
 struct StepTimes {
-  double forwardBackward = 0, optimizer = 0, diagnostics = 0;  // seconds
+  // Seconds. On a device the optimizer's work of a step that neither measures nor tells the phases goes on while the next
+  // step begins: `optimizer` is then that of the latest step for which it is known.
+  double forwardBackward = 0, optimizer = 0, diagnostics = 0;
 };
 
 struct StepResult {
@@ -40,7 +50,7 @@ struct StepResult {
   bool applied = false;     // false: the loss or a gradient was not finite; weights and state are untouched
   std::string nonFinite;    // "loss", or the first parameter whose gradient is not finite; empty when applied
   StepTimes time;
-  std::vector<PhaseCost> phases;
+  std::vector<PhaseCost> phases;  // empty unless asked for
   std::vector<Measurement> measurements;
 };
 
@@ -56,10 +66,14 @@ struct Checkpoint {
 
 class Engine {
  public:
-  // Throws std::invalid_argument for a setting that cannot be, std::runtime_error when memory does not suffice.
+  // Throws std::invalid_argument for a setting that cannot be, std::runtime_error, before anything is allocated, when
+  // memory does not suffice.
   explicit Engine(const EngineConfig& config);
+  // On a backend that is there already, whatever the configuration names.
+  Engine(std::unique_ptr<Backend> backend, const EngineConfig& config);
 
   const BackendInfo& backend() const { return backend_->info(); }
+  const RunMemory& memory() const { return memory_; }
   const std::vector<Parameter>& parameters() const { return model_->parameters(); }
 
   // `tokens`: micro-batches × B × (T + 1) ids, at least one micro-batch. All checks come before any change.
@@ -69,7 +83,10 @@ class Engine {
   // Loss and gradients without a step; changes nothing.
   Gradients gradients(const std::vector<int32_t>& tokens);
 
-  void set(Group group, const KnobValues& values, const std::string& scope) { optimizer_->set(group, values, scope); }
+  void set(Group group, const KnobValues& values, const std::string& scope) {
+    optimizer_->set(group, values, scope);
+    settled_ = false;
+  }
   KnobValues values(const std::string& parameter) const { return optimizer_->values(parameter); }
 
   Checkpoint save() const;
@@ -77,14 +94,27 @@ class Engine {
   void load(const Checkpoint& checkpoint);
 
  private:
+  void build(const EngineConfig& config);
+  RunMemory countMemory(const EngineConfig& config);
   int64_t microBatches(const std::vector<int32_t>& tokens) const;
-  double accumulateGradients(const std::vector<int32_t>& tokens);
+  // How many losses there will be at the beginning of results_.
+  int64_t accumulateGradients(const std::vector<int32_t>& tokens);
+  double meanLoss(int64_t count);
+  double* results(int64_t losses);
+  void checkOptions(const StepOptions& options) const;
+  void applyGradients(const StepOptions& options, int64_t losses, StepResult& result);
 
   const ModelConfig config_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Diagnostics> diagnostics_;
+  RunMemory memory_;
+  std::vector<Matrix> gradients_;          // of all parameters
+  std::optional<DeviceBuffer> results_;    // doubles: losses of the micro-batches, then squares of the gradients
+  bool settled_ = false;                   // a step with these knobs was done directly: prepared ones need no new memory
+  bool launched_ = false;                  // the latest step was prepared and launched
+  double optimizerSeconds_ = 0;            // of the latest step for which it is known
 };
 
 }  // namespace muonscope

@@ -49,6 +49,11 @@ struct Run {
   int64_t rowsOn(int rank) const { return part(rank).range.count; }
   int64_t floatsOn(int rank) const { return rowsOn(rank) * chunk->cols; }
   float* momentum(int rank, int64_t i) const { return part(rank).momentum.data() + (first + i) * floatsOn(rank); }
+  ScatteredBatch momenta(int rank) const {
+    ScatteredBatch all{{}, rowsOn(rank), chunk->cols};
+    for (int64_t i = 0; i < count; ++i) all.data.push_back(momentum(rank, i));
+    return all;
+  }
   float* secondMoment(int rank) const { return part(rank).secondMoment.data() + first * part(rank).momentsPerMatrix; }
 };
 

@@ -22,13 +22,19 @@ namespace {
 class MatrixGroup final : public ParameterGroup {
  public:
   MatrixGroup(Backend& backend, std::vector<Parameter> parameters, const std::vector<KnobValues>& values, int ranks)
-      : backend_(backend), parameters_(std::move(parameters)), ranks_(ranks), newtonSchulz_(backend), secondMoment_(backend, ranks) {
+      : backend_(backend), parameters_(std::move(parameters)), ranks_(ranks), newtonSchulz_(backend) {
     for (const KnobValues& set : values) settings_.push_back(matrixSettings(set));
     chunks_ = makeMatrixChunks(backend, parameters_, settings_, ranks);
-    int64_t largest = 0;
-    for (const MatrixChunk& chunk : chunks_)
-      largest = std::max(largest, static_cast<int64_t>(chunk.members.size()) * chunk.rows * chunk.cols);
+    int64_t largest = 0, most = 0;
+    for (const MatrixChunk& chunk : chunks_) {
+      const auto count = static_cast<int64_t>(chunk.members.size());
+      largest = std::max(largest, count * chunk.rows * chunk.cols);
+      most = std::max(most, count);
+      newtonSchulz_.reserve(count, chunk.rows, chunk.cols);
+    }
     batch_.emplace(backend, largest);
+    secondMoment_.emplace(backend, chunks_, ranks);
+    scale_.emplace(backend, ranks, most);
     if (ranks == 1) return;
     for (int rank = 0; rank < ranks; ++rank) {
       int64_t most = 0;
@@ -65,17 +71,13 @@ class MatrixGroup final : public ParameterGroup {
   void gather(const Run& run, Batch whole, const std::vector<Batch>& directions, StepCosts& costs);
   void scatter(const Run& run, Batch whole, const std::vector<Batch>& directions, StepCosts& costs);
   void orthogonalize(const Run& run, Batch whole, StepCosts& costs);
-  void scaleToOrthogonalSize(Batch whole);
-  RankSquares squares(const std::vector<Batch>& x, StepCosts& costs);
-  void applyUpdate(const Run& run, const std::vector<Batch>& x, const RankSquares& scales, double eta, StepCosts& costs);
+  void applyUpdate(const Run& run, const std::vector<Batch>& x, double eta, StepCosts& costs);
 
-  // Shows each matrix of the run that the listener wants, assembled from the ranks' rows, which source(rank, i) points
-  // to and factor(rank, i) multiplies.
-  template <class Source, class Factor>
-  void show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Factor& factor);
-  void show(const Run& run, Tap tap, TapListener* listener, const std::vector<Batch>& x) {
-    show(run, tap, listener, [&](int rank, int64_t i) { return x[static_cast<size_t>(rank)][i].data; }, [](int, int64_t) { return 1.f; });
-  }
+  // Shows each matrix of the run that the listener wants, assembled from the ranks' rows: assemble(to, rank, i) puts
+  // them in place. One rank has them whole at source(i), where that is not null.
+  template <class Source, class Assemble>
+  void show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Assemble& assemble);
+  void show(const Run& run, Tap tap, TapListener* listener, const std::vector<Batch>& x);
 
   Backend& backend_;
   std::vector<Parameter> parameters_;
@@ -83,7 +85,8 @@ class MatrixGroup final : public ParameterGroup {
   int ranks_;
   std::vector<MatrixChunk> chunks_;
   NewtonSchulz newtonSchulz_;
-  SecondMoment secondMoment_;
+  std::optional<SecondMoment> secondMoment_;
+  std::optional<UpdateScale> scale_;
   std::optional<DeviceBuffer> batch_;      // the owner's: whole matrices of one run
   std::vector<DeviceBuffer> gradients_;    // by rank, when there are several: its rows of the gradients
   std::vector<DeviceBuffer> directions_;   // by rank, likewise: its rows of U, O and Ô in turn
@@ -108,9 +111,10 @@ void MatrixGroup::stepRun(const Run& run, double lrScale, TapListener* listener,
 
   showWhole(Tap::gradient, [&](int64_t i) { return parameters_[run.member(i)].gradient; });
   updateMomentum(run, x, costs);
-  show(run, Tap::momentum, listener, [&](int rank, int64_t i) { return run.momentum(rank, i); }, [](int, int64_t) { return 1.f; });
+  show(run, Tap::momentum, listener, [&](int64_t i) { return run.momentum(0, i); },
+       [&](float* to, int rank, int64_t i) { backend_.copy(to, run.momentum(rank, i), run.floatsOn(rank)); });
   if (settings.normalizeBefore) {
-    secondMoment_.apply(run, x, costs);
+    secondMoment_->apply(run, x, costs);
     show(run, Tap::normalized, listener, x);
   }
 
@@ -119,44 +123,40 @@ void MatrixGroup::stepRun(const Run& run, double lrScale, TapListener* listener,
   showWhole(Tap::orthogonalized, [&](int64_t i) { return whole[i]; });
   scatter(run, whole, x, costs);
 
-  RankSquares before;
   if (!settings.normalizeBefore) {
-    if (settings.preserve && settings.normalize) before = squares(x, costs);
-    secondMoment_.apply(run, x, costs);
+    if (settings.preserve && settings.normalize) scale_->takeBefore(run, x, costs);
+    secondMoment_->apply(run, x, costs);
     show(run, Tap::normalized, listener, x);
   }
-  const RankSquares after = squares(x, costs);
-  const RankSquares scales = updateScales(run, before.empty() ? after : before, after, costs);
+  scale_->compute(run, x, costs);
 
   const double eta = settings.lr * lrScale;
-  show(run, Tap::update, listener, [&](int rank, int64_t i) { return x[static_cast<size_t>(rank)][i].data; },
-       [&](int rank, int64_t i) { return static_cast<float>(eta * scales[static_cast<size_t>(rank)][static_cast<size_t>(i)]); });
-  applyUpdate(run, x, scales, eta, costs);
+  show(run, Tap::update, listener, [](int64_t) -> float* { return nullptr; },
+       [&](float* to, int rank, int64_t i) {
+         backend_.scaled(to, x[static_cast<size_t>(rank)][i].data, static_cast<float>(eta), scale_->of(rank) + i, run.floatsOn(rank));
+       });
+  applyUpdate(run, x, eta, costs);
   showWhole(Tap::weight, [&](int64_t i) { return parameters_[run.member(i)].weight; });
 }
 
 void MatrixGroup::updateMomentum(const Run& run, const std::vector<Batch>& directions, StepCosts& costs) {
-  const float beta1 = static_cast<float>(run.settings->beta1), fresh = static_cast<float>(1 - run.settings->beta1);
   Transport transport(backend_, costs);
-  for (int rank = 0; rank < ranks_; ++rank)
+  for (int rank = 0; rank < ranks_; ++rank) {
+    ScatteredBatch gradients{{}, run.rowsOn(rank), run.chunk->cols};
     for (int64_t i = 0; i < run.count; ++i) {
       const int64_t floats = run.floatsOn(rank);
-      const float* gradient = parameters_[run.member(i)].gradient.data + run.part(rank).range.first * run.chunk->cols;
+      float* gradient = parameters_[run.member(i)].gradient.data + run.part(rank).range.first * run.chunk->cols;
       if (ranks_ > 1) {
         float* shard = gradients_[static_cast<size_t>(rank)].data() + i * floats;
         transport.receive(Phase::reduceScatter, rank, shard, gradient, floats);
         gradient = shard;
       }
-      const auto timer = costs.time(Phase::momentum, rank);
-      float* momentum = run.momentum(rank, i);
-      float* direction = directions[static_cast<size_t>(rank)][i].data;
-      backend_.axpby(momentum, gradient, fresh, beta1, floats);
-      if (run.settings->nesterov) {
-        backend_.linear(direction, gradient, momentum, fresh, beta1, floats);
-      } else {
-        backend_.copy(direction, momentum, floats);
-      }
+      gradients.data.push_back(gradient);
     }
+    const auto timer = costs.time(Phase::momentum, rank);
+    backend_.momentum(directions[static_cast<size_t>(rank)], run.momenta(rank), gradients, static_cast<float>(run.settings->beta1),
+                      run.settings->nesterov);
+  }
 }
 
 void MatrixGroup::gather(const Run& run, Batch whole, const std::vector<Batch>& directions, StepCosts& costs) {
@@ -180,59 +180,41 @@ void MatrixGroup::orthogonalize(const Run& run, Batch whole, StepCosts& costs) {
   if (run.settings->orthogonalize) {
     newtonSchulz_.orthogonalize(whole, *run.settings->scheme);
   } else {
-    scaleToOrthogonalSize(whole);
+    backend_.normalize(whole, whole, std::sqrt(static_cast<double>(std::min(whole.rows, whole.cols))), smallestNorm);
   }
 }
 
-void MatrixGroup::scaleToOrthogonalSize(Batch whole) {
-  std::vector<double> norms(static_cast<size_t>(whole.count));
-  backend_.sumSquaresBatch(norms.data(), whole);
-  const double target = std::sqrt(static_cast<double>(std::min(whole.rows, whole.cols)));
-  for (int64_t i = 0; i < whole.count; ++i) {
-    const double norm = std::max(std::sqrt(norms[static_cast<size_t>(i)]), smallestNorm);
-    backend_.axpby(whole[i].data, whole[i].data, static_cast<float>(target / norm), 0, whole.stride);
-  }
-}
-
-RankSquares MatrixGroup::squares(const std::vector<Batch>& x, StepCosts& costs) {
-  RankSquares result;
-  for (int rank = 0; rank < ranks_; ++rank) {
-    const auto timer = costs.time(Phase::normalize, rank);
-    const Batch& part = x[static_cast<size_t>(rank)];
-    result.emplace_back(static_cast<size_t>(part.count));
-    backend_.sumSquaresBatch(result.back().data(), part);
-  }
-  return result;
-}
-
-void MatrixGroup::applyUpdate(const Run& run, const std::vector<Batch>& x, const RankSquares& scales, double eta, StepCosts& costs) {
-  const float decay = static_cast<float>(eta * run.settings->weightDecay);
+void MatrixGroup::applyUpdate(const Run& run, const std::vector<Batch>& x, double eta, StepCosts& costs) {
   for (int rank = 0; rank < ranks_; ++rank) {
     const auto timer = costs.time(Phase::apply, rank);
-    for (int64_t i = 0; i < run.count; ++i) {
-      float* weight = parameters_[run.member(i)].weight.data + run.part(rank).range.first * run.chunk->cols;
-      const double scale = scales[static_cast<size_t>(rank)][static_cast<size_t>(i)];
-      backend_.decayAndUpdate(weight, x[static_cast<size_t>(rank)][i].data, decay, static_cast<float>(eta * scale), run.floatsOn(rank));
-    }
+    ScatteredBatch weights{{}, run.rowsOn(rank), run.chunk->cols};
+    for (int64_t i = 0; i < run.count; ++i)
+      weights.data.push_back(parameters_[run.member(i)].weight.data + run.part(rank).range.first * run.chunk->cols);
+    backend_.decayAndUpdate(weights, x[static_cast<size_t>(rank)], static_cast<float>(eta * run.settings->weightDecay),
+                            static_cast<float>(eta), scale_->of(rank));
   }
 }
 
-template <class Source, class Factor>
-void MatrixGroup::show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Factor& factor) {
+template <class Source, class Assemble>
+void MatrixGroup::show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Assemble& assemble) {
   if (!listener) return;
   const int64_t cols = run.chunk->cols, size = run.chunk->rows * cols;
   for (int64_t i = 0; i < run.count; ++i) {
     const std::string& name = parameters_[run.member(i)].name;
     if (!listener->wants(tap, name)) continue;
-    if (ranks_ == 1 && factor(0, i) == 1) {
-      listener->show(tap, name, {source(0, i), run.chunk->rows, cols});
+    if (float* whole = ranks_ == 1 ? source(i) : nullptr) {
+      listener->show(tap, name, {whole, run.chunk->rows, cols});
       continue;
     }
     if (!shown_ || shown_->size() < size) shown_.emplace(backend_, size);
-    for (int rank = 0; rank < ranks_; ++rank)
-      backend_.axpby(shown_->data() + run.part(rank).range.first * cols, source(rank, i), factor(rank, i), 0, run.floatsOn(rank));
+    for (int rank = 0; rank < ranks_; ++rank) assemble(shown_->data() + run.part(rank).range.first * cols, rank, i);
     listener->show(tap, name, {shown_->data(), run.chunk->rows, cols});
   }
+}
+
+void MatrixGroup::show(const Run& run, Tap tap, TapListener* listener, const std::vector<Batch>& x) {
+  show(run, tap, listener, [&](int64_t i) { return x[0][i].data; },
+       [&](float* to, int rank, int64_t i) { backend_.copy(to, x[static_cast<size_t>(rank)][i].data, run.floatsOn(rank)); });
 }
 
 }  // namespace

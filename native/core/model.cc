@@ -1,4 +1,4 @@
-// Parameters and memory of the model, its forward and its backward pass.
+// Parameters and memory of the model. Its passes: model_passes.cc.
 #include "core/model.h"
 
 #include <cmath>
@@ -39,58 +39,78 @@ void validate(const ModelConfig& c, int64_t batch) {
 // Hands out pieces of one allocation; sized by a first pass over the same calls with nothing behind it.
 class Plan {
  public:
-  explicit Plan(float* base) : base_(base) {}
+  Plan(const Backend& backend, float* base) : backend_(backend), base_(base) {}
   float* floats(int64_t n) {
     float* piece = base_ ? base_ + used_ : nullptr;
     used_ += (n + 15) / 16 * 16;  // keeps 64-byte alignment
     return piece;
   }
   Matrix matrix(int64_t rows, int64_t cols) { return {floats(rows * cols), rows, cols}; }
+  ComputeMatrix compute(int64_t rows, int64_t cols) { return {floats(computeFloats(backend_, rows * cols)), rows, cols}; }
   int64_t used() const { return used_; }
 
  private:
+  const Backend& backend_;
   float* base_;
   int64_t used_ = 0;
 };
 
 }  // namespace
 
-Model::Model(Backend& backend, const ModelConfig& config, int64_t batch, uint64_t seed)
-    : backend_(backend), config_(config), batch_(batch) {
+Model::Model(Backend& backend, const ModelConfig& config, int64_t batch) : backend_(backend), config_(config), batch_(batch) {
   validate(config, batch);
   addParameters();
+  addComputeWeights();
   planActivations();
-  initialize(seed);
+}
+
+ModelMemory Model::memory() const {
+  const auto bytes = [&](size_t i) { return memory_[i].size() * static_cast<int64_t>(sizeof(float)); };
+  return {bytes(0) + bytes(2), bytes(1), bytes(3)};
 }
 
 void Model::addParameters() {
   const int64_t c = config_.width;
   const auto lay = [&](Plan weight, Plan gradient) {
     parameters_.clear();
-    weights_.clear();
     gradients_.clear();
     const auto add = [&](std::string name, Group group, int64_t rows, int64_t cols) {
       parameters_.push_back({std::move(name), group, weight.matrix(rows, cols), gradient.matrix(rows, cols)});
-      return parameters_.size() - 1;
+      return parameters_.back().gradient;
     };
     add("embed", Group::auxiliary, config_.vocabulary, c);
     for (int64_t i = 0; i < config_.layers; i++) {
       const std::string block = "blocks." + std::to_string(i) + ".";
-      const size_t qkv = add(block + "attn.qkv", Group::matrix, 3 * c, c);
-      const size_t out = add(block + "attn.out", Group::matrix, c, c);
-      const size_t up = add(block + "mlp.up", Group::matrix, kMlpRatio * c, c);
-      const size_t down = add(block + "mlp.down", Group::matrix, c, kMlpRatio * c);
-      const auto& p = parameters_;
-      weights_.push_back({p[qkv].weight, p[out].weight, p[up].weight, p[down].weight});
-      gradients_.push_back({p[qkv].gradient, p[out].gradient, p[up].gradient, p[down].gradient});
+      const Matrix qkv = add(block + "attn.qkv", Group::matrix, 3 * c, c);
+      const Matrix out = add(block + "attn.out", Group::matrix, c, c);
+      const Matrix up = add(block + "mlp.up", Group::matrix, kMlpRatio * c, c);
+      const Matrix down = add(block + "mlp.down", Group::matrix, c, kMlpRatio * c);
+      gradients_.push_back({qkv, out, up, down});
     }
     add("head", Group::auxiliary, config_.vocabulary, c);
     return weight.used();
   };
-  const int64_t floats = lay(Plan(nullptr), Plan(nullptr));
+  const int64_t floats = lay(Plan(backend_, nullptr), Plan(backend_, nullptr));
   memory_.emplace_back(backend_, floats);
   memory_.emplace_back(backend_, floats);
-  lay(Plan(memory_[0].data()), Plan(memory_[1].data()));
+  lay(Plan(backend_, memory_[0].data()), Plan(backend_, memory_[1].data()));
+}
+
+void Model::addComputeWeights() {
+  const bool same = backend_.info().computeBytes == sizeof(float);
+  const auto lay = [&](Plan p) {
+    computeWeights_.clear();
+    for (const Parameter& parameter : parameters_) {
+      const Matrix w = parameter.weight;
+      const bool used = parameter.name != "embed";  // rows of it are looked up, never multiplied
+      computeWeights_.push_back(!used || same ? ComputeMatrix{used ? w.data : nullptr, w.rows, w.cols} : p.compute(w.rows, w.cols));
+    }
+    return p.used();
+  };
+  memory_.emplace_back(backend_, lay(Plan(backend_, nullptr)));
+  lay(Plan(backend_, memory_[2].data()));
+  const auto& w = computeWeights_;
+  for (size_t i = 1; i + 1 < w.size(); i += 4) weights_.push_back({w[i], w[i + 1], w[i + 2], w[i + 3]});
 }
 
 void Model::planActivations() {
@@ -98,30 +118,34 @@ void Model::planActivations() {
   attention_ = {batch_, config_.context, config_.heads, headDim, nullptr, nullptr};
   const auto lay = [&](Plan p) {
     blocks_.clear();
-    for (int64_t i = 0; i < config_.layers; i++) {
-      BlockActivations a{};
-      a.input = p.matrix(n, c);
-      a.attentionNorm = p.matrix(n, c);
+    const auto block = [&](BlockActivations a) {
+      a.attentionNorm = p.compute(n, c);
       a.attentionRms = p.floats(n);
-      a.qkv = p.matrix(n, 3 * c);
+      a.qkv = p.compute(n, 3 * c);
       a.attentionSaved = p.floats(backend_.attentionWorkspace(attention_));
-      a.attention = p.matrix(n, c);
-      a.middle = p.matrix(n, c);
-      a.mlpNorm = p.matrix(n, c);
+      a.attention = p.compute(n, c);
+      a.middle = p.compute(n, c);
+      a.mlpNorm = p.compute(n, c);
       a.mlpRms = p.floats(n);
-      a.up = p.matrix(n, kMlpRatio * c);
-      blocks_.push_back(a);
+      a.up = p.compute(n, kMlpRatio * c);
+      return a;
+    };
+    const BlockActivations shared = config_.recompute ? block({}) : BlockActivations{};
+    for (int64_t i = 0; i < config_.layers; i++) {
+      BlockActivations a = shared;
+      a.input = p.compute(n, c);
+      blocks_.push_back(config_.recompute ? a : block(a));
     }
-    output_ = p.matrix(n, c);
-    outputNorm_ = p.matrix(n, c);
+    output_ = p.compute(n, c);
+    outputNorm_ = p.compute(n, c);
     outputRms_ = p.floats(n);
-    logits_ = p.matrix(n, config_.vocabulary);
-    hidden_ = p.matrix(n, kMlpRatio * c);
-    dStream_ = p.matrix(n, c);
-    dNorm_ = p.matrix(n, c);
-    dAttention_ = p.matrix(n, c);
-    dQkv_ = p.matrix(n, 3 * c);
-    dHidden_ = p.matrix(n, kMlpRatio * c);
+    logits_ = p.compute(n, config_.vocabulary);
+    hidden_ = p.compute(n, kMlpRatio * c);
+    dStream_ = p.compute(n, c);
+    dNorm_ = p.compute(n, c);
+    dAttention_ = p.compute(n, c);
+    dQkv_ = p.compute(n, 3 * c);
+    dHidden_ = p.compute(n, kMlpRatio * c);
     attention_.cosines = p.floats(config_.context * half);
     attention_.sines = p.floats(config_.context * half);
     // Ids are as large as floats, and are only copied as such.
@@ -129,11 +153,14 @@ void Model::planActivations() {
     deviceTargets_ = reinterpret_cast<int32_t*>(p.floats(n));
     return p.used();
   };
-  memory_.emplace_back(backend_, lay(Plan(nullptr)));
-  lay(Plan(memory_.back().data()));
+  memory_.emplace_back(backend_, lay(Plan(backend_, nullptr)));
+  lay(Plan(backend_, memory_.back().data()));
   inputs_.resize(n);
   targets_.resize(n);
+}
 
+void Model::prepareRope() {
+  const int64_t half = attention_.headDim / 2;
   std::vector<float> cosines(config_.context * half), sines(config_.context * half);
   for (int64_t t = 0; t < config_.context; t++)
     for (int64_t d = 0; d < half; d++) {
@@ -146,6 +173,7 @@ void Model::planActivations() {
 }
 
 void Model::initialize(uint64_t seed) {
+  prepareRope();
   // modded-nanogpt, records/track_3_optimization/train_gpt_simple.py: projections and head zero, embedding N(0, 1),
   // other matrices N(0, 0.33 / fan-in), the variance of PyTorch's default for linear layers.
   for (const auto& p : parameters_) {
@@ -157,78 +185,7 @@ void Model::initialize(uint64_t seed) {
     for (size_t i = 0; i < values.size(); i++) values[i] = static_cast<float>(deviation * random.normal(i));
     backend_.upload(p.weight.data, values.data(), p.weight.size());
   }
-}
-
-double Model::loss(const int32_t* tokens) { return forward(tokens, false, 1); }
-
-double Model::lossAndGradients(const int32_t* tokens, float scale, bool accumulate) {
-  const double loss = forward(tokens, true, scale);
-  backward(accumulate ? 1.0f : 0.0f);
-  return loss;
-}
-
-double Model::forward(const int32_t* tokens, bool gradient, float scale) {
-  const int64_t time = config_.context;
-  for (int64_t b = 0; b < batch_; b++)
-    for (int64_t t = 0; t < time; t++) {
-      inputs_[b * time + t] = tokens[b * (time + 1) + t];
-      targets_[b * time + t] = tokens[b * (time + 1) + t + 1];
-    }
-  const int64_t n = batch_ * time;
-  backend_.upload(reinterpret_cast<float*>(deviceInputs_), reinterpret_cast<const float*>(inputs_.data()), n);
-  backend_.upload(reinterpret_cast<float*>(deviceTargets_), reinterpret_cast<const float*>(targets_.data()), n);
-
-  backend_.embed(blocks_[0].input, parameters_.front().weight, deviceInputs_);
-  for (size_t i = 0; i < blocks_.size(); i++)
-    forwardBlock(weights_[i], blocks_[i], i + 1 < blocks_.size() ? blocks_[i + 1].input : output_);
-  backend_.rmsNorm(outputNorm_, outputRms_, output_);
-  backend_.matmul(logits_, outputNorm_, false, parameters_.back().weight, true, 1, 0);
-  return backend_.crossEntropy(logits_, deviceTargets_, gradient, scale);
-}
-
-void Model::forwardBlock(const BlockWeights& w, const BlockActivations& a, Matrix output) {
-  backend_.rmsNorm(a.attentionNorm, a.attentionRms, a.input);
-  backend_.matmul(a.qkv, a.attentionNorm, false, w.qkv, true, 1, 0);
-  backend_.attention(a.attention, a.qkv, a.attentionSaved, attention_);
-  backend_.copy(a.middle.data, a.input.data, a.input.size());
-  backend_.matmul(a.middle, a.attention, false, w.out, true, 1, 1);
-
-  backend_.rmsNorm(a.mlpNorm, a.mlpRms, a.middle);
-  backend_.matmul(a.up, a.mlpNorm, false, w.up, true, 1, 0);
-  backend_.reluSquared(hidden_.data, a.up.data, a.up.size());
-  backend_.copy(output.data, a.middle.data, a.middle.size());
-  backend_.matmul(output, hidden_, false, w.down, true, 1, 1);
-}
-
-void Model::backward(float beta) {
-  // For y = x·Wᵀ: dW = dyᵀ·x and dx = dy·W. The logits hold their own gradient since crossEntropy.
-  const Parameter& head = parameters_.back();
-  backend_.matmul(head.gradient, logits_, true, outputNorm_, false, 1, beta);
-  backend_.matmul(dNorm_, logits_, false, head.weight, false, 1, 0);
-  backend_.zero(dStream_.data, dStream_.size());
-  backend_.rmsNormBackward(dStream_, dNorm_, output_, outputRms_);
-  for (size_t i = blocks_.size(); i-- > 0;) backwardBlock(weights_[i], gradients_[i], blocks_[i], beta);
-  const Matrix dEmbed = parameters_.front().gradient;
-  if (beta == 0) backend_.zero(dEmbed.data, dEmbed.size());
-  backend_.embedBackward(dEmbed, dStream_, deviceInputs_);
-}
-
-void Model::backwardBlock(const BlockWeights& w, const BlockWeights& d, const BlockActivations& a, float beta) {
-  // ReLU² once more rather than kept: 4C floats a token, the largest activation, for one pass over them.
-  backend_.reluSquared(hidden_.data, a.up.data, a.up.size());
-  backend_.matmul(d.down, dStream_, true, hidden_, false, 1, beta);
-  backend_.matmul(dHidden_, dStream_, false, w.down, false, 1, 0);
-  backend_.reluSquaredBackward(dHidden_.data, dHidden_.data, a.up.data, a.up.size());
-  backend_.matmul(d.up, dHidden_, true, a.mlpNorm, false, 1, beta);
-  backend_.matmul(dNorm_, dHidden_, false, w.up, false, 1, 0);
-  backend_.rmsNormBackward(dStream_, dNorm_, a.middle, a.mlpRms);
-
-  backend_.matmul(d.out, dStream_, true, a.attention, false, 1, beta);
-  backend_.matmul(dAttention_, dStream_, false, w.out, false, 1, 0);
-  backend_.attentionBackward(dQkv_, dAttention_, a.qkv, a.attentionSaved, attention_);
-  backend_.matmul(d.qkv, dQkv_, true, a.attentionNorm, false, 1, beta);
-  backend_.matmul(dNorm_, dQkv_, false, w.qkv, false, 1, 0);
-  backend_.rmsNormBackward(dStream_, dNorm_, a.input, a.attentionRms);
+  weightsChanged();
 }
 
 }  // namespace muonscope

@@ -1,8 +1,7 @@
 #include "core/newton_schulz.h"
 
 #include <algorithm>
-#include <cmath>
-#include <vector>
+#include <utility>
 
 namespace muonscope {
 namespace {
@@ -13,95 +12,75 @@ namespace {
 // gram-newton-schulz restarts, has 2e-5 to 5e-5 at κ = 100 (Polar Express).
 constexpr size_t phase = 3;
 
-// Where the Gram form is faster (measured, 2 Zen 4 cores: time against the direct form 0.64 at 4:1 and 0.73 at 3:1 for
-// k = 768, 0.85 at 2:1, 1.1 for squares; 0.70 at 64×256, and nothing to gain on smaller ones).
-constexpr int64_t gramRatio = 2, gramSmallest = 64;
-
-Side shorter(Batch x) { return x.rows <= x.cols ? Side::rows : Side::columns; }
+Side shorter(ComputeBatch x) { return x.rows <= x.cols ? Side::rows : Side::columns; }
 
 }  // namespace
 
-NewtonSchulzForm newtonSchulzForm(int64_t rows, int64_t cols) {
-  const int64_t shorterSide = std::min(rows, cols), longerSide = std::max(rows, cols);
-  return shorterSide >= gramSmallest && longerSide >= gramRatio * shorterSide ? NewtonSchulzForm::gram : NewtonSchulzForm::direct;
-}
-
-Batch NewtonSchulz::like(std::optional<DeviceBuffer>& buffer, int64_t count, int64_t rows, int64_t cols) {
-  const int64_t size = count * rows * cols;
-  if (!buffer || buffer->size() < size) {
+ComputeBatch NewtonSchulz::like(std::optional<DeviceBuffer>& buffer, int64_t count, int64_t rows, int64_t cols) {
+  const int64_t floats = computeFloats(backend_, count * rows * cols);
+  if (!buffer || buffer->size() < floats) {
     buffer.reset();
-    buffer.emplace(backend_, size);
+    buffer.emplace(backend_, floats);
   }
-  return {buffer->data(), count, rows, cols, rows * cols};
+  return {buffer->data(), count, rows, cols};
 }
 
-void NewtonSchulz::normalizeScale(Batch x, double safety) {
-  std::vector<double> squares(static_cast<size_t>(x.count));
-  backend_.sumSquaresBatch(squares.data(), x);
-  for (int64_t i = 0; i < x.count; ++i) {
-    const double norm = std::max(std::sqrt(squares[static_cast<size_t>(i)]) * safety, smallestNorm);
-    backend_.axpby(x[i].data, x[i].data, static_cast<float>(1 / norm), 0, x.rows * x.cols);
-  }
+void NewtonSchulz::reserve(int64_t count, int64_t rows, int64_t cols, NewtonSchulzForm form) {
+  const int64_t k = std::min(rows, cols);
+  for (auto* buffer : {&x_, &other_}) like(*buffer, count, rows, cols);
+  for (auto* buffer : {&a_, &z_}) like(*buffer, count, k, k);
+  if (form == NewtonSchulzForm::gram)
+    for (auto* buffer : {&product_, &q_}) like(*buffer, count, k, k);
 }
 
 void NewtonSchulz::orthogonalize(Batch x, const NewtonSchulzScheme& scheme, NewtonSchulzForm form) {
   if (x.count == 0) return;
-  normalizeScale(x, scheme.safety);
-  form == NewtonSchulzForm::gram ? gram(x, scheme) : direct(x, scheme);
-}
-
-// z = a·I + b·A + c·A²
-void NewtonSchulz::polynomial(Batch z, Batch a, const NewtonSchulzStep& step) {
-  backend_.axpby(z.data, a.data, static_cast<float>(step.b), 0, a.count * a.stride);
-  backend_.gramBatch(z, a, Side::rows, static_cast<float>(step.c), 1);
-  backend_.addDiagonalBatch(z, static_cast<float>(step.a));
+  reserve(x.count, x.rows, x.cols, form);
+  const ComputeBatch from = like(x_, x.count, x.rows, x.cols), to = like(other_, x.count, x.rows, x.cols);
+  backend_.normalize(from, x, 1 / scheme.safety, smallestNorm / scheme.safety);
+  backend_.fromCompute(x, form == NewtonSchulzForm::gram ? gram(from, to, scheme) : direct(from, to, scheme));
 }
 
 // y = q·x, or x·q for tall matrices
-void NewtonSchulz::apply(Batch y, Batch q, Batch x) {
-  if (shorter(x) == Side::rows) {
-    backend_.matmulBatch(y, q, false, x, false, 1, 0);
-  } else {
-    backend_.matmulBatch(y, x, false, q, false, 1, 0);
-  }
+void NewtonSchulz::apply(ComputeBatch y, ComputeBatch q, ComputeBatch x) {
+  shorter(x) == Side::rows ? backend_.multiply(y, q, x) : backend_.multiply(y, x, q);
 }
 
-void NewtonSchulz::direct(Batch x, const NewtonSchulzScheme& scheme) {
-  const int64_t k = std::min(x.rows, x.cols);
-  const Batch a = like(a_, x.count, k, k), z = like(z_, x.count, k, k);
-  Batch from = x, to = like(other_, x.count, x.rows, x.cols);
+ComputeBatch NewtonSchulz::direct(ComputeBatch from, ComputeBatch to, const NewtonSchulzScheme& scheme) {
+  const int64_t k = std::min(from.rows, from.cols);
+  const ComputeBatch a = like(a_, from.count, k, k), z = like(z_, from.count, k, k);
   for (const NewtonSchulzStep& step : scheme.steps) {
-    backend_.gramBatch(a, from, shorter(x), 1, 0);
+    backend_.gram(a, from, shorter(from));
     polynomial(z, a, step);
     apply(to, z, from);
     std::swap(from, to);
   }
-  if (from.data != x.data) backend_.copy(x.data, from.data, x.count * x.stride);
+  return from;
 }
 
-void NewtonSchulz::gram(Batch x, const NewtonSchulzScheme& scheme) {
-  const int64_t k = std::min(x.rows, x.cols);
-  Batch a = like(a_, x.count, k, k), z = like(z_, x.count, k, k), product = like(product_, x.count, k, k), q = like(q_, x.count, k, k);
-  Batch from = x, to = like(other_, x.count, x.rows, x.cols);
-  const auto congruence = [&](Batch factor) {  // A ← F·A·F
-    backend_.symmetricBatch(product, factor, a);
-    backend_.symmetricBatch(a, product, factor);
+ComputeBatch NewtonSchulz::gram(ComputeBatch from, ComputeBatch to, const NewtonSchulzScheme& scheme) {
+  const int64_t k = std::min(from.rows, from.cols);
+  ComputeBatch a = like(a_, from.count, k, k), z = like(z_, from.count, k, k), product = like(product_, from.count, k, k),
+               q = like(q_, from.count, k, k);
+  const auto congruence = [&](ComputeBatch factor) {  // A ← F·A·F
+    backend_.symmetric(product, factor, a);
+    backend_.symmetric(a, product, factor);
   };
   for (size_t start = 0; start < scheme.steps.size(); start += phase) {
     const size_t end = std::min(start + phase, scheme.steps.size());
-    backend_.gramBatch(a, from, shorter(x), 1, 0);
+    backend_.gram(a, from, shorter(from));
     polynomial(q, a, scheme.steps[start]);
     if (start + 1 < end) congruence(q);
     for (size_t i = start + 1; i < end; ++i) {
       polynomial(z, a, scheme.steps[i]);
-      backend_.symmetricBatch(product, z, q);
+      backend_.symmetric(product, z, q);
       std::swap(q, product);
       if (i + 1 < end) congruence(z);
     }
     apply(to, q, from);
     std::swap(from, to);
   }
-  if (from.data != x.data) backend_.copy(x.data, from.data, x.count * x.stride);
+  return from;
 }
 
 }  // namespace muonscope

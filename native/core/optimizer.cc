@@ -37,8 +37,8 @@ class GroupedOptimizer final : public Optimizer {
     members_[0].group->check(values[0]);
   }
 
-  OptimizerReport step(double lrScale, TapListener* listener) override {
-    StepCosts costs(ranks_);
+  OptimizerReport step(double lrScale, TapListener* listener, bool timed) override {
+    StepCosts costs(backend_, ranks_, timed);
     ++steps_;
     for (Members& members : members_) members.group->step(lrScale, steps_, listener, costs);
     return {costs.report()};

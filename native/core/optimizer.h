@@ -40,8 +40,9 @@ struct OptimizerReport {
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
-  // Applies the gradients. `lrScale` is the schedule's factor. `listener` may be null.
-  virtual OptimizerReport step(double lrScale, TapListener* listener) = 0;
+  // Applies the gradients. `lrScale` is the schedule's factor. `listener` may be null. `timed`: whether to tell the
+  // seconds of the phases, which waits for each of them.
+  virtual OptimizerReport step(double lrScale, TapListener* listener, bool timed) = 0;
   // Changes live knobs for the parameters whose name matches `scope` (glob with *); group as in Parameter.
   // Throws std::invalid_argument for an unknown knob, a bad value, one that is not live, or a scope that matches nothing.
   virtual void set(Group group, const KnobValues& values, const std::string& scope) = 0;

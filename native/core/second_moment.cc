@@ -1,48 +1,47 @@
 #include "core/second_moment.h"
 
+#include <algorithm>
+
 namespace muonscope {
-namespace {
 
-// The matrices of a batch under each other: row operations take them all at once.
-Matrix stacked(Batch x) { return {x.data, x.count * x.rows, x.cols}; }
-
-}  // namespace
-
-SecondMoment::SecondMoment(Backend& backend, int ranks) : backend_(backend) {
-  for (int rank = 0; rank < ranks; ++rank) fresh_.emplace_back(backend, 0);
+SecondMoment::SecondMoment(Backend& backend, const std::vector<MatrixChunk>& chunks, int ranks) : backend_(backend) {
+  int64_t most = 0;
+  for (const MatrixChunk& chunk : chunks)
+    if (chunk.statistic == Statistic::columns) most = std::max(most, static_cast<int64_t>(chunk.members.size()) * chunk.cols);
+  for (int rank = 0; rank < ranks; ++rank) fresh_.emplace_back(backend, most);
 }
 
 void SecondMoment::apply(const Run& run, const std::vector<Batch>& x, StepCosts& costs) {
   const Statistic statistic = run.chunk->statistic;
   if (statistic == Statistic::none) return;
-  const int ranks = static_cast<int>(x.size());
-  for (int rank = 0; rank < ranks; ++rank) meanSquares(run, x[static_cast<size_t>(rank)], rank, costs);
-  if (statistic == Statistic::columns && ranks > 1) allReduceColumns(run, costs);
-  for (int rank = 0; rank < ranks; ++rank) {
-    const auto timer = costs.time(Phase::normalize, rank);
-    const float beta2 = static_cast<float>(run.settings->beta2), fresh = static_cast<float>(1 - run.settings->beta2);
-    const Batch part = x[static_cast<size_t>(rank)];
-    if (statistic == Statistic::coordinates) {
-      backend_.lerpSquare(run.secondMoment(rank), part.data, fresh, part.count * part.stride);
-    } else {
-      backend_.axpby(run.secondMoment(rank), fresh_[static_cast<size_t>(rank)].data(), fresh, beta2,
-                     run.count * run.part(rank).momentsPerMatrix);
+  if (statistic == Statistic::columns) return columns(run, x, costs);
+  const auto eps = static_cast<float>(run.settings->eps), beta2 = static_cast<float>(run.settings->beta2);
+  for (size_t rank = 0; rank < x.size(); ++rank) {
+    const auto timer = costs.time(Phase::normalize, static_cast<int>(rank));
+    float* moments = run.secondMoment(static_cast<int>(rank));
+    const Batch part = x[rank];
+    if (statistic == Statistic::rows) {
+      backend_.normalizeRows(part, moments, beta2, eps, run.settings->normalize);
+      continue;
     }
-    if (run.settings->normalize) divide(run, part, rank);
+    const int64_t floats = part.count * part.stride;
+    backend_.lerpSquare(moments, part.data, static_cast<float>(1 - run.settings->beta2), floats);
+    if (run.settings->normalize) backend_.divideByRoot(part.data, part.data, moments, eps, floats);
   }
 }
 
-void SecondMoment::meanSquares(const Run& run, Batch x, int rank, StepCosts& costs) {
-  if (run.chunk->statistic == Statistic::coordinates) return;
-  const auto timer = costs.time(Phase::normalize, rank);
-  DeviceBuffer& fresh = fresh_[static_cast<size_t>(rank)];
-  const int64_t moments = run.part(rank).momentsPerMatrix;
-  if (fresh.size() < run.count * moments) fresh = DeviceBuffer(backend_, run.count * moments);
-  if (x.rows == 0) return;
-  if (run.chunk->statistic == Statistic::rows) {
-    backend_.rowMeanSquare(fresh.data(), stacked(x));
-  } else {
-    for (int64_t i = 0; i < x.count; ++i) backend_.columnMeanSquare(fresh.data() + i * moments, x[i]);
+void SecondMoment::columns(const Run& run, const std::vector<Batch>& x, StepCosts& costs) {
+  for (size_t rank = 0; rank < x.size(); ++rank) {
+    const auto timer = costs.time(Phase::normalize, static_cast<int>(rank));
+    if (x[rank].rows > 0) backend_.columnMeanSquare(fresh_[rank].data(), x[rank]);
+  }
+  if (x.size() > 1) allReduceColumns(run, costs);
+  for (size_t rank = 0; rank < x.size(); ++rank) {
+    const auto timer = costs.time(Phase::normalize, static_cast<int>(rank));
+    float* moments = run.secondMoment(static_cast<int>(rank));
+    backend_.axpby(moments, fresh_[rank].data(), static_cast<float>(1 - run.settings->beta2), static_cast<float>(run.settings->beta2),
+                   run.count * run.chunk->cols);
+    if (run.settings->normalize) backend_.scaleColumns(x[rank], moments, static_cast<float>(run.settings->eps));
   }
 }
 
@@ -64,24 +63,6 @@ void SecondMoment::allReduceColumns(const Run& run, StepCosts& costs) {
   for (int rank = 1; rank < ranks; ++rank) {
     const auto timer = costs.time(Phase::normalize, rank);
     backend_.copy(fresh_[static_cast<size_t>(rank)].data(), sum, floats);
-  }
-}
-
-void SecondMoment::divide(const Run& run, Batch x, int rank) {
-  const float eps = static_cast<float>(run.settings->eps);
-  const float* moments = run.secondMoment(rank);
-  switch (run.chunk->statistic) {
-    case Statistic::rows:
-      backend_.scaleRows(stacked(x), stacked(x), moments, eps);
-      break;
-    case Statistic::columns:
-      for (int64_t i = 0; i < x.count; ++i) backend_.scaleColumns(x[i], x[i], moments + i * x.cols, eps);
-      break;
-    case Statistic::coordinates:
-      backend_.divideByRoot(x.data, x.data, moments, eps, x.count * x.stride);
-      break;
-    case Statistic::none:
-      break;
   }
 }
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <array>
-#include <chrono>
+#include <exception>
 #include <vector>
 
+#include "backend/backend.h"
 #include "core/optimizer.h"
 
 namespace muonscope {
@@ -13,21 +14,26 @@ enum class Phase { reduceScatter, momentum, gather, orthogonalize, scatter, norm
 
 class StepCosts {
  public:
-  explicit StepCosts(int ranks) : ranks_(static_cast<size_t>(ranks)) {}
+  // `timed`: whether to read the clock; where the work is only prepared there is nothing to time.
+  StepCosts(Backend& backend, int ranks, bool timed) : backend_(backend), timed_(timed), ranks_(static_cast<size_t>(ranks)) {}
 
   // Counts the time until the returned object is destroyed.
   class Timer {
    public:
-    explicit Timer(double& seconds) : seconds_(seconds), start_(std::chrono::steady_clock::now()) {}
-    ~Timer() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+    // `backend`: null when nothing is timed.
+    Timer(Backend* backend, double& seconds) : backend_(backend), seconds_(seconds), start_(backend ? backend->clock() : 0) {}
+    ~Timer() noexcept(false) {
+      if (backend_ && std::uncaught_exceptions() == 0) seconds_ += backend_->clock() - start_;
+    }
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
 
    private:
+    Backend* backend_;
     double& seconds_;
-    std::chrono::steady_clock::time_point start_;
+    double start_;
   };
-  Timer time(Phase phase, int rank) { return Timer(entry(phase, rank).seconds); }
+  Timer time(Phase phase, int rank) { return Timer(timed_ ? &backend_ : nullptr, entry(phase, rank).seconds); }
   void addBytes(Phase phase, int rank, double bytes) { entry(phase, rank).bytes += bytes; }
 
   std::vector<PhaseCost> report() const {
@@ -47,6 +53,8 @@ class StepCosts {
   };
   Entry& entry(Phase phase, int rank) { return ranks_[static_cast<size_t>(rank)][static_cast<size_t>(phase)]; }
 
+  Backend& backend_;
+  bool timed_;
   std::vector<std::array<Entry, phases>> ranks_;
 };
 

@@ -9,37 +9,53 @@ namespace {
 // RMS of the update per unit of learning rate: arXiv 2510.05491 Algorithm 1, line 10.
 constexpr double paperRms = 0.2;
 
-// Sums over the ranks, in their order, handed to all of them.
-RankSquares allReduce(RankSquares squares) {
-  std::vector<double> total = squares[0];
-  for (size_t rank = 1; rank < squares.size(); ++rank)
-    for (size_t i = 0; i < total.size(); ++i) total[i] += squares[rank][i];
-  std::fill(squares.begin(), squares.end(), total);
-  return squares;
-}
+constexpr int64_t doubles(int64_t n) { return n * static_cast<int64_t>(sizeof(double) / sizeof(float)); }
 
 }  // namespace
 
-RankSquares updateScales(const Run& run, const RankSquares& before, const RankSquares& after, StepCosts& costs) {
+UpdateScale::UpdateScale(Backend& backend, int ranks, int64_t most) : backend_(backend) {
+  for (int rank = 0; rank < ranks; ++rank) {
+    before_.emplace_back(backend, doubles(most));
+    after_.emplace_back(backend, doubles(most));
+    scales_.emplace_back(backend, most);
+  }
+}
+
+void UpdateScale::takeBefore(const Run& run, const std::vector<Batch>& x, StepCosts& costs) {
+  squares(before_, x, costs);
+  if (!run.settings->localNorm) allReduce(before_, run.count);
+}
+
+void UpdateScale::compute(const Run& run, const std::vector<Batch>& x, StepCosts& costs) {
   const MatrixSettings& settings = *run.settings;
   const double rows = static_cast<double>(run.chunk->rows), cols = static_cast<double>(run.chunk->cols);
   const bool global = !settings.localNorm;
-  const int ranks = static_cast<int>(after.size());
-  if (global && ranks > 1)
-    for (int rank = 0; rank < ranks; ++rank)
-      costs.addBytes(Phase::normalize, rank, static_cast<double>(run.count) * (settings.preserve ? 2 : 1) * sizeof(double));
-  const RankSquares o = settings.preserve && global ? allReduce(before) : before;
-  const RankSquares normalized = global ? allReduce(after) : after;
-  RankSquares scales = normalized;
-  for (int rank = 0; rank < ranks; ++rank)
-    for (size_t i = 0; i < static_cast<size_t>(run.count); ++i) {
-      const size_t r = static_cast<size_t>(rank);
-      const double norm = std::sqrt(normalized[r][i]);
-      const double size = global ? rows * cols : static_cast<double>(run.floatsOn(rank));
-      const double target = settings.preserve ? std::sqrt(o[r][i] * std::max(1.0, rows / cols)) : paperRms * std::sqrt(size);
-      scales[r][i] = norm > 0 ? target / norm : 0;
-    }
-  return scales;
+  // Without a normalisation, and with one that came before, Ô is O.
+  const bool sameAsBefore = !settings.normalize || settings.normalizeBefore;
+  squares(after_, x, costs);
+  if (global) allReduce(after_, run.count);
+  for (size_t rank = 0; rank < after_.size(); ++rank) {
+    const auto timer = costs.time(Phase::normalize, static_cast<int>(rank));
+    if (global && after_.size() > 1)
+      costs.addBytes(Phase::normalize, static_cast<int>(rank), static_cast<double>(run.count) * (settings.preserve ? 2 : 1) * sizeof(double));
+    const double* before = !settings.preserve ? nullptr : (sameAsBefore ? after_ : before_)[rank].doubles();
+    const double size = global ? rows * cols : static_cast<double>(run.floatsOn(static_cast<int>(rank)));
+    const double target = settings.preserve ? std::sqrt(std::max(1.0, rows / cols)) : paperRms * std::sqrt(size);
+    backend_.updateScale(scales_[rank].data(), before, after_[rank].doubles(), target, run.count);
+  }
+}
+
+void UpdateScale::squares(std::vector<DeviceBuffer>& to, const std::vector<Batch>& x, StepCosts& costs) {
+  for (size_t rank = 0; rank < x.size(); ++rank) {
+    const auto timer = costs.time(Phase::normalize, static_cast<int>(rank));
+    backend_.sumSquares(to[rank].doubles(), x[rank]);
+  }
+}
+
+// Sums over the ranks, in their order, handed to all of them.
+void UpdateScale::allReduce(std::vector<DeviceBuffer>& squares, int64_t count) {
+  for (size_t rank = 1; rank < squares.size(); ++rank) backend_.addDoubles(squares[0].doubles(), squares[rank].doubles(), count);
+  for (size_t rank = 1; rank < squares.size(); ++rank) backend_.copy(squares[rank].data(), squares[0].data(), doubles(count));
 }
 
 }  // namespace muonscope

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/diagnostics/diagnostic.h"
+#include "test/backends.h"
 #include "test/optimizer_fixture.h"
 #include "test/test.h"
 
@@ -13,8 +14,8 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-Measurement measure(const std::string& channel, const std::string& tap, Tap shownAt, const std::vector<float>& x, int64_t rows) {
-  const auto backend = makeCpuBackend(2);
+Measurement measure(const MakeBackend& make, const std::string& channel, const std::string& tap, Tap shownAt, const std::vector<float>& x, int64_t rows) {
+  const auto backend = make();
   const auto diagnostics = makeDiagnostics(*backend);
   DeviceBuffer buffer(*backend, static_cast<int64_t>(x.size()));
   backend->upload(buffer.data(), x.data(), buffer.size());
@@ -28,9 +29,9 @@ Measurement measure(const std::string& channel, const std::string& tap, Tap show
   return taken[0];
 }
 
-double scalar(const std::string& channel, const std::vector<float>& x, int64_t rows) {
-  if (channel == "orthogonality_error") return measure(channel, "orthogonalized", Tap::orthogonalized, x, rows).values.at(0);
-  return measure(channel, "update", Tap::update, x, rows).values.at(0);
+double scalar(const MakeBackend& make, const std::string& channel, const std::vector<float>& x, int64_t rows) {
+  if (channel == "orthogonality_error") return measure(make, channel, "orthogonalized", Tap::orthogonalized, x, rows).values.at(0);
+  return measure(make, channel, "update", Tap::update, x, rows).values.at(0);
 }
 
 std::vector<float> diagonal(const std::vector<double>& values, int64_t cols) {
@@ -50,22 +51,22 @@ std::vector<float> orthogonal(int64_t n, const std::string& name) {
   return q;
 }
 
-TEST("diagnostics: condition number and spectrum of diagonal matrices, wide and tall") {
+TEST_ON_BACKENDS("diagnostics: condition number and spectrum of diagonal matrices, wide and tall") {
   const std::vector<float> wide = diagonal({4, 0.002, 1}, 5);
   std::vector<float> tall(15);
   for (size_t i = 0; i < 3; ++i) tall[i * 3 + i] = wide[i * 5 + i];
   for (const auto& [x, rows] : std::vector<std::pair<std::vector<float>, int64_t>>{{wide, 3}, {tall, 5}}) {
-    CHECK_LE(std::abs(scalar("condition_number", x, rows) / 2000 - 1), 1e-6);
-    const std::vector<double> spectrum = measure("spectrum", "update", Tap::update, x, rows).values;
+    CHECK_LE(std::abs(scalar(make, "condition_number", x, rows) / 2000 - 1), 1e-6);
+    const std::vector<double> spectrum = measure(make, "spectrum", "update", Tap::update, x, rows).values;
     CHECK_EQ(spectrum.size(), 3u);
     CHECK_LE(std::abs(spectrum[0] - 4), 1e-6);
     CHECK_LE(std::abs(spectrum[1] - 1), 1e-6);
     CHECK_LE(std::abs(spectrum[2] - 0.002), 1e-6);
-    CHECK_LE(std::abs(scalar("stable_rank", x, rows) - (16 + 1 + 4e-6) / 16), 1e-6);
+    CHECK_LE(std::abs(scalar(make, "stable_rank", x, rows) - (16 + 1 + 4e-6) / 16), 1e-6);
   }
 }
 
-TEST("diagnostics: condition numbers up to a million are exact, rank-deficient ones infinite") {
+TEST_ON_BACKENDS("diagnostics: condition numbers up to a million are exact, rank-deficient ones infinite") {
   // Hidden from the eigensolver by orthogonal matrices on both sides, in fp64 before rounding to fp32.
   const int64_t n = 96;
   const std::vector<float> left = orthogonal(n, "left"), right = orthogonal(n, "right");
@@ -78,38 +79,38 @@ TEST("diagnostics: condition numbers up to a million are exact, rank-deficient o
         x[i * 96 + j] = static_cast<float>(sum);
       }
     // Rounding to fp32 moves σ_min by up to about 1e-7·σ_max, 1 % at κ = 1e5.
-    CHECK_LE(std::abs(scalar("condition_number", x, n) / kappa - 1), 1e-7 * kappa + 1e-5);
+    CHECK_LE(std::abs(scalar(make, "condition_number", x, n) / kappa - 1), 1e-7 * kappa + 1e-5);
   }
-  CHECK_LE(std::abs(scalar("condition_number", diagonal({1, 1e-6}, 2), 2) / 1e6 - 1), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "condition_number", diagonal({1, 1e-6}, 2), 2) / 1e6 - 1), 1e-6);
   std::vector<float> twins = randomFloats(20 * 30, "twins");
   std::copy(twins.begin(), twins.begin() + 30, twins.begin() + 30);
-  CHECK_EQ(scalar("condition_number", twins, 20), infinity);
+  CHECK_EQ(scalar(make, "condition_number", twins, 20), infinity);
   const std::vector<float> a = randomFloats(40, "outer left"), b = randomFloats(50, "outer right");
   std::vector<float> rankOne;
   for (const float x : a)
     for (const float y : b) rankOne.push_back(x * y);
-  CHECK_EQ(scalar("condition_number", rankOne, 40), infinity);
-  CHECK_EQ(scalar("condition_number", std::vector<float>(12), 3), infinity);
-  CHECK_LE(std::abs(scalar("stable_rank", rankOne, 40) - 1), 1e-6);
+  CHECK_EQ(scalar(make, "condition_number", rankOne, 40), infinity);
+  CHECK_EQ(scalar(make, "condition_number", std::vector<float>(12), 3), infinity);
+  CHECK_LE(std::abs(scalar(make, "stable_rank", rankOne, 40) - 1), 1e-6);
 }
 
-TEST("diagnostics: an orthogonal matrix has condition 1, full stable rank, equal rows and no orthogonality error") {
+TEST_ON_BACKENDS("diagnostics: an orthogonal matrix has condition 1, full stable rank, equal rows and no orthogonality error") {
   const int64_t n = 600;  // more than one panel of the Gram matrix
   const std::vector<float> q = orthogonal(n, "q");
-  CHECK_LE(scalar("condition_number", q, n), 1 + 1e-5);
-  CHECK_LE(std::abs(scalar("stable_rank", q, n) / double(n) - 1), 1e-5);
-  CHECK_LE(scalar("orthogonality_error", q, n), 1e-5);
-  CHECK_LE(scalar("neuron_norm_cv", q, n), 1e-5);
-  CHECK_LE(scalar("neuron_norm_max_min", q, n), 1 + 1e-5);
-  CHECK_LE(std::abs(scalar("update_rms", q, n) * std::sqrt(double(n)) - 1), 1e-5);
-  CHECK_LE(std::abs(scalar("orthogonality_error", diagonal({1, std::sqrt(2.0), 0, 1}, 9), 4) - std::sqrt(0.5)), 1e-6);
+  CHECK_LE(scalar(make, "condition_number", q, n), 1 + 1e-5);
+  CHECK_LE(std::abs(scalar(make, "stable_rank", q, n) / double(n) - 1), 1e-5);
+  CHECK_LE(scalar(make, "orthogonality_error", q, n), 1e-5);
+  CHECK_LE(scalar(make, "neuron_norm_cv", q, n), 1e-5);
+  CHECK_LE(scalar(make, "neuron_norm_max_min", q, n), 1 + 1e-5);
+  CHECK_LE(std::abs(scalar(make, "update_rms", q, n) * std::sqrt(double(n)) - 1), 1e-5);
+  CHECK_LE(std::abs(scalar(make, "orthogonality_error", diagonal({1, std::sqrt(2.0), 0, 1}, 9), 4) - std::sqrt(0.5)), 1e-6);
 }
 
-TEST("diagnostics: neuron norms are counted where they belong, zeros and outliers included") {
+TEST_ON_BACKENDS("diagnostics: neuron norms are counted where they belong, zeros and outliers included") {
   // Rows of length 1, 2, 4, … relative to their root mean square, one of zeros and one far above.
   const std::vector<double> lengths = {0, 1, 2, 4, 1000};
   const double rms = std::sqrt((1 + 4 + 16 + 1e6) / 5);
-  const Measurement m = measure("neuron_norm", "update", Tap::update, diagonal(lengths, 7), 5);
+  const Measurement m = measure(make, "neuron_norm", "update", Tap::update, diagonal(lengths, 7), 5);
   CHECK_EQ(m.values.size(), 66u);
   CHECK_EQ(m.edges.size(), 67u);
   CHECK_EQ(m.edges.front(), -infinity);
@@ -125,29 +126,29 @@ TEST("diagnostics: neuron norms are counted where they belong, zeros and outlier
   CHECK_EQ(m.count, 5.0);
   CHECK_EQ(m.min, -149.0);
   CHECK_LE(std::abs(m.max - std::log2(1000 / rms)), 1e-6);
-  CHECK_EQ(scalar("neuron_norm_max_min", diagonal(lengths, 7), 5), infinity);
-  CHECK_EQ(measure("neuron_norm", "update", Tap::update, std::vector<float>(12), 3).values.front(), 3.0);
+  CHECK_EQ(scalar(make, "neuron_norm_max_min", diagonal(lengths, 7), 5), infinity);
+  CHECK_EQ(measure(make, "neuron_norm", "update", Tap::update, std::vector<float>(12), 3).values.front(), 3.0);
 }
 
-TEST("diagnostics: statistics of neuron norms are those of their definition") {
+TEST_ON_BACKENDS("diagnostics: statistics of neuron norms are those of their definition") {
   const std::vector<double> lengths = {3, 1, 2, 5, 4};
   const double rms = std::sqrt(55.0 / 5);
   const std::vector<float> x = diagonal(lengths, 5);
-  CHECK_LE(std::abs(scalar("neuron_norm_cv", x, 5) - std::sqrt(2.0) / 3), 1e-6);
-  CHECK_LE(std::abs(scalar("neuron_norm_max_min", x, 5) - 5), 1e-6);
-  CHECK_LE(std::abs(scalar("neuron_norm_p50", x, 5) - 3 / rms), 1e-6);
-  CHECK_LE(std::abs(scalar("neuron_norm_p5", x, 5) - 1.2 / rms), 1e-6);
-  CHECK_LE(std::abs(scalar("neuron_norm_p95", x, 5) - 4.8 / rms), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "neuron_norm_cv", x, 5) - std::sqrt(2.0) / 3), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "neuron_norm_max_min", x, 5) - 5), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "neuron_norm_p50", x, 5) - 3 / rms), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "neuron_norm_p5", x, 5) - 1.2 / rms), 1e-6);
+  CHECK_LE(std::abs(scalar(make, "neuron_norm_p95", x, 5) - 4.8 / rms), 1e-6);
 }
 
-TEST("diagnostics: a matrix that is not finite yields no number, and no endless loop") {
+TEST_ON_BACKENDS("diagnostics: a matrix that is not finite yields no number, and no endless loop") {
   std::vector<float> x = randomFloats(20 * 30, "not finite");
   x[77] = std::nanf("");
-  CHECK(std::isnan(scalar("stable_rank", x, 20)) || scalar("stable_rank", x, 20) == 0);
+  CHECK(std::isnan(scalar(make, "stable_rank", x, 20)) || scalar(make, "stable_rank", x, 20) == 0);
 }
 
-TEST("diagnostics: requests are checked, and answered only for what was asked") {
-  const auto backend = makeCpuBackend(1);
+TEST_ON_BACKENDS("diagnostics: requests are checked, and answered only for what was asked") {
+  const auto backend = make();
   const auto diagnostics = makeDiagnostics(*backend);
   CHECK_THROWS(diagnostics->request({{"condition_nmber", "update", "w"}}), "did you mean \"condition_number\"?");
   CHECK_THROWS(diagnostics->request({{"orthogonality_error", "weight", "w"}}), "expected one of the taps orthogonalized, got \"weight\"");

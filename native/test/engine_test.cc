@@ -4,6 +4,7 @@
 
 #include "core/backends.h"
 #include "core/engine.h"
+#include "test/backends.h"
 #include "test/numeric.h"
 #include "test/test.h"
 
@@ -13,7 +14,7 @@ using namespace muonscope::test;
 namespace {
 
 EngineConfig smallConfig(const std::string& preset = "normuon") {
-  return {"cpu", 2, 3, {17, 2, 16, 2, 9, true}, 2, preset, {}, {}, 1};
+  return {"cpu", {2}, 3, {17, 2, 16, 2, 9, true, false}, 2, preset, {}, {}, 1};
 }
 
 // Sequences that repeat with a period: something that can be learned.
@@ -31,9 +32,9 @@ std::map<std::string, std::vector<float>> contents(const Engine& engine) {
 
 }  // namespace
 
-TEST("engine: every preset learns") {
+TEST_ON_BACKENDS("engine: every preset learns") {
   for (const std::string preset : {"adamw", "muon", "muon-original", "normuon", "normuon-reference", "normuon-speedrun"}) {
-    Engine engine(smallConfig(preset));
+    Engine engine(make(), smallConfig(preset));
     const double before = engine.evaluate(someTokens(2));
     CHECK_LE(std::abs(before - std::log(17.0)), 1e-5);
     for (int i = 0; i < 60; i++) CHECK(engine.step(someTokens(1), {}).applied);
@@ -41,10 +42,10 @@ TEST("engine: every preset learns") {
   }
 }
 
-TEST("engine: a step reports loss, norm, times and phases; micro-batches average") {
+TEST_ON_BACKENDS("engine: a step reports loss, norm, times and phases; micro-batches average") {
   EngineConfig config = smallConfig();
   config.model.zeroProjections = false;
-  Engine engine(config);
+  Engine engine(make(), config);
   const auto two = someTokens(2);
   const double loss = engine.evaluate(two);
   const auto gradients = engine.gradients(two);
@@ -60,11 +61,11 @@ TEST("engine: a step reports loss, norm, times and phases; micro-batches average
   CHECK_EQ(result.time.diagnostics, 0.0);
 }
 
-TEST("engine: clipping scales the gradient that the optimizer sees") {
+TEST_ON_BACKENDS("engine: clipping scales the gradient that the optimizer sees") {
   EngineConfig config = smallConfig();
   config.model.zeroProjections = false;
   const std::vector<MeasureRequest> measure = {{"spectrum", "gradient", "blocks.0.mlp.up"}};
-  const auto step = [&](double clip) { return Engine(config).step(someTokens(1), {.clip = clip, .measure = measure}); };
+  const auto step = [&](double clip) { return Engine(make(), config).step(someTokens(1), {.clip = clip, .measure = measure}); };
   const StepResult free = step(0), loose = step(1e6), clipped = step(0.01);
   CHECK_LE(0.02, free.gradNorm);
   CHECK_EQ(clipped.gradNorm, free.gradNorm);  // reported as it was before clipping
@@ -73,8 +74,8 @@ TEST("engine: clipping scales the gradient that the optimizer sees") {
   CHECK_LE(std::abs(values.front() / expected.front() - 0.01 / (free.gradNorm + 1e-6)), 1e-6 * values.front() / expected.front());
 }
 
-TEST("engine: evaluation and gradients change nothing") {
-  Engine engine(smallConfig());
+TEST_ON_BACKENDS("engine: evaluation and gradients change nothing") {
+  Engine engine(make(), smallConfig());
   engine.step(someTokens(1), {});
   const auto before = contents(engine);
   engine.evaluate(someTokens(2));
@@ -82,11 +83,11 @@ TEST("engine: evaluation and gradients change nothing") {
   CHECK(contents(engine) == before);
 }
 
-TEST("engine: what is not finite is named, and nothing is applied") {
+TEST_ON_BACKENDS("engine: what is not finite is named, and nothing is applied") {
   for (const std::string victim : {"weight.embed", "weight.blocks.1.mlp.up"}) {
     EngineConfig config = smallConfig();
     config.model.zeroProjections = false;
-    Engine engine(config);
+    Engine engine(make(), config);
     engine.step(someTokens(1), {});
     Checkpoint bad = engine.save();
     for (auto& tensor : bad.tensors)
@@ -104,10 +105,10 @@ TEST("engine: what is not finite is named, and nothing is applied") {
   }
 }
 
-TEST("engine: a finite loss with an infinite gradient names the parameter") {
+TEST_ON_BACKENDS("engine: a finite loss with an infinite gradient names the parameter") {
   EngineConfig config = smallConfig();
   config.model.zeroProjections = false;
-  Engine engine(config);
+  Engine engine(make(), config);
   // The stream's size cancels in the next normalisation, so the loss stays finite; its gradient, size over size
   // squared, does not survive fp32's range.
   Checkpoint extreme = engine.save();
@@ -126,23 +127,23 @@ TEST("engine: a finite loss with an infinite gradient names the parameter") {
   CHECK(contents(engine) == before);
 }
 
-TEST("engine: a checkpoint restores the run bit by bit") {
+TEST_ON_BACKENDS("engine: a checkpoint restores the run bit by bit") {
   for (const std::string preset : {"normuon", "adamw"}) {
-    Engine straight(smallConfig(preset));
+    Engine straight(make(), smallConfig(preset));
     for (int i = 0; i < 3; i++) straight.step(someTokens(1, i), {});
     const Checkpoint checkpoint = straight.save();
     CHECK_EQ(checkpoint.step, 3);
     EngineConfig other = smallConfig(preset);
     other.seed = 99;
-    Engine resumed(other);
+    Engine resumed(make(), other);
     resumed.load(checkpoint);
     for (int i = 3; i < 6; i++) CHECK_EQ(resumed.step(someTokens(1, i), {}).loss, straight.step(someTokens(1, i), {}).loss);
     CHECK(contents(resumed) == contents(straight));
   }
 }
 
-TEST("engine: a checkpoint that does not fit is refused and changes nothing") {
-  Engine engine(smallConfig());
+TEST_ON_BACKENDS("engine: a checkpoint that does not fit is refused and changes nothing") {
+  Engine engine(make(), smallConfig());
   engine.step(someTokens(1), {});
   const auto before = contents(engine);
   const Checkpoint good = engine.save();
@@ -162,8 +163,8 @@ TEST("engine: a checkpoint that does not fit is refused and changes nothing") {
   refused("step of at least 0", [](Checkpoint& c) { c.step = -1; });
 }
 
-TEST("engine: bad tokens and options are refused before anything changes") {
-  Engine engine(smallConfig());
+TEST_ON_BACKENDS("engine: bad tokens and options are refused before anything changes") {
+  Engine engine(make(), smallConfig());
   const auto before = contents(engine);
   auto tokens = someTokens(1);
   CHECK_THROWS(engine.step({}, {}), "expected a multiple of batch · (context + 1) = 20");
@@ -179,17 +180,57 @@ TEST("engine: bad tokens and options are refused before anything changes") {
   CHECK(contents(engine) == before);
 }
 
-TEST("engine: a model that does not fit is refused with its size") {
+TEST_ON_BACKENDS("engine: a model that does not fit is refused with its size") {
   EngineConfig config = smallConfig();
   config.model.width = 1 << 16;
   config.model.layers = 1 << 12;
-  CHECK_THROWS(Engine{config}, "GiB wanted");
+  CHECK_THROWS(Engine(make(), config), "the run does not fit into memory: it needs ");
+  CHECK_THROWS(Engine(make(), config), "GiB are free on ");
+}
+
+TEST_ON_BACKENDS("engine: memory is counted before it is taken, by purpose") {
+  const auto backend = make();
+  const int64_t bytes = backend->info().computeBytes;
+  Engine engine(make(), smallConfig());
+  int64_t numbers = 0, multiplied = 0;
+  for (const auto& p : engine.parameters()) {
+    numbers += p.weight.size();
+    if (p.name != "embed" && bytes != 4) multiplied += p.weight.size();
+  }
+  const RunMemory& memory = engine.memory();
+  CHECK(memory.weights >= 4 * numbers + bytes * multiplied);
+  CHECK(memory.weights <= 1.2 * double(4 * numbers + bytes * multiplied) + 4096);
+  CHECK(memory.gradients >= 4 * numbers);
+  CHECK(memory.optimizer >= 4 * numbers);  // a momentum each
+  CHECK(memory.activations > 0);
+  CHECK(memory.available > memory.needed());
+}
+
+TEST_ON_BACKENDS("engine: prepared steps are the same as direct ones, and time what they can") {
+  EngineConfig config = smallConfig();
+  config.model.zeroProjections = false;
+  Engine direct(make(), config), prepared(make(), config);
+  for (int i = 0; i < 5; i++) {
+    const auto a = direct.step(someTokens(2, i), {.lrScale = 1.0 / (i + 1), .clip = 0.5, .phases = true});
+    const auto b = prepared.step(someTokens(2, i), {.lrScale = 1.0 / (i + 1), .clip = 0.5, .phases = false});
+    CHECK_EQ(a.loss, b.loss);
+    CHECK_EQ(a.gradNorm, b.gradNorm);
+    CHECK(!a.phases.empty());
+    CHECK(b.phases.empty());
+    CHECK(b.time.optimizer > 0);
+    if (i == 2) {  // a knob that changes takes effect at the next step in both
+      direct.set(Group::matrix, {{"normalize", false}}, "*");
+      prepared.set(Group::matrix, {{"normalize", false}}, "*");
+    }
+  }
+  CHECK(contents(direct) == contents(prepared));
 }
 
 TEST("engine: backends by name") {
-  CHECK_EQ(makeBackend("auto", 1)->info().id, std::string("cpu"));
-  CHECK_EQ(makeBackend("cpu", 3)->info().threads, 3);
-  CHECK_THROWS(makeBackend("cuda", 0), "choose the backend \"cpu\"");
-  CHECK_THROWS(makeBackend("tpu", 0), "expected \"auto\", \"cpu\" or \"cuda\", received \"tpu\"");
-  CHECK_THROWS(makeBackend("cpu", -1), "threads");
+  CHECK_EQ(makeBackend("cpu", {1})->info().id, std::string("cpu"));
+  CHECK_EQ(makeBackend("cpu", {3})->info().threads, 3);
+  CHECK_THROWS(makeBackend("cuda", {}), "backend \"cuda\" is not available: ");
+  CHECK_THROWS(makeBackend("cpu", {.precision = "bf16"}), "expected \"fp32\" or \"auto\" on the CPU, received \"bf16\"");
+  CHECK_THROWS(makeBackend("tpu", {}), "expected \"auto\", \"cpu\" or \"cuda\", received \"tpu\"");
+  CHECK_THROWS(makeBackend("cpu", {-1}), "threads");
 }

@@ -16,6 +16,12 @@ double dot(const Values& a, const std::vector<float>& b) {
   return sum;
 }
 
+double crossEntropy(Backend& backend, ComputeMatrix logits, const std::vector<int32_t>& targets, bool gradient, float scale) {
+  double loss = 0;
+  backend.crossEntropy(&loss, logits, targets.data(), gradient, scale);
+  return loss;
+}
+
 struct AttentionShape {
   int64_t batch, time, heads, headDim;
 };
@@ -29,7 +35,7 @@ struct AttentionCase {
   Backend::Attention config;
   int64_t tokens, width;
 
-  AttentionCase(const AttentionShape& s, int threads) : backend(makeCpuBackend(threads)) {
+  AttentionCase(const AttentionShape& s, int threads) : backend(makeCpuBackend({threads})) {
     const int64_t half = s.headDim / 2;
     for (int64_t t = 0; t < s.time; t++)
       for (int64_t d = 0; d < half; d++) {
@@ -46,7 +52,7 @@ struct AttentionCase {
 }  // namespace
 
 TEST("layers: RMS normalisation and its gradient") {
-  const auto backend = makeCpuBackend(2);
+  const auto backend = makeCpuBackend({2});
   constexpr int64_t rows = 71, cols = 19;
   auto x = randomFloats(rows * cols, "x"), y = x, dy = randomFloats(rows * cols, "dy");
   auto dx = randomFloats(rows * cols, "dx");
@@ -62,11 +68,12 @@ TEST("layers: RMS normalisation and its gradient") {
 }
 
 TEST("layers: ReLU² and its gradient, NaN kept") {
-  const auto backend = makeCpuBackend(2);
+  const auto backend = makeCpuBackend({2});
   const std::vector<float> x = {-2, -0.5f, 0, 0.25f, 3, NAN}, dy = {1, 2, 3, 4, -5, 6};
   std::vector<float> y(x.size()), dx = dy;
-  backend->reluSquared(y.data(), x.data(), 6);
-  backend->reluSquaredBackward(dx.data(), dx.data(), x.data(), 6);
+  const auto one = [](const std::vector<float>& v) { return ComputeMatrix{const_cast<float*>(v.data()), 1, 6}; };
+  backend->reluSquared(one(y), one(x));
+  backend->reluSquaredBackward(one(dx), one(dx), one(x));
   const float expected[] = {0, 0, 0, 0.0625f, 9}, expectedGradient[] = {0, 0, 0, 2, -30};
   for (int i = 0; i < 5; i++) {
     CHECK_EQ(y[i], expected[i]);
@@ -77,39 +84,39 @@ TEST("layers: ReLU² and its gradient, NaN kept") {
 }
 
 TEST("layers: cross-entropy and its gradient") {
-  const auto backend = makeCpuBackend(2);
+  const auto backend = makeCpuBackend({2});
   constexpr int64_t rows = 37, cols = 53;
   auto logits = randomFloats(rows * cols, "logits", 4);
   std::vector<int32_t> targets(rows);
   for (int64_t i = 0; i < rows; i++) targets[i] = static_cast<int32_t>(i * 29 % cols);
   auto reference = toDouble(logits);
   const double expected = referenceCrossEntropy(reference, targets, rows, cols);
-  const double plain = backend->crossEntropy({logits.data(), rows, cols}, targets.data(), false, 1);
+  const double plain = crossEntropy(*backend, {logits.data(), rows, cols}, targets, false, 1);
   CHECK_LE(std::abs(plain - expected), 1e-6);
   CHECK(toDouble(logits) == reference);  // without gradient the logits stay
-  const double loss = backend->crossEntropy({logits.data(), rows, cols}, targets.data(), true, 0.5f);
+  const double loss = crossEntropy(*backend, {logits.data(), rows, cols}, targets, true, 0.5f);
   CHECK_EQ(loss, plain);
   const auto gradient = centralDifferences(reference, [&] { return 0.5 * referenceCrossEntropy(reference, targets, rows, cols); });
   CHECK_LE(relativeError(logits, gradient), kTolerance);
 }
 
 TEST("layers: cross-entropy of extreme logits") {
-  const auto backend = makeCpuBackend(1);
+  const auto backend = makeCpuBackend({1});
   const std::vector<int32_t> targets = {0, 1};
   std::vector<float> logits = {1000, -1000, 0, 1000, -1000, 0};
-  CHECK_EQ(backend->crossEntropy({logits.data(), 2, 3}, targets.data(), false, 1), 1000.0);  // (0 + 2000) / 2
-  CHECK_EQ(backend->crossEntropy({logits.data(), 2, 3}, targets.data(), true, 1), 1000.0);
+  CHECK_EQ(crossEntropy(*backend, {logits.data(), 2, 3}, targets, false, 1), 1000.0);  // (0 + 2000) / 2
+  CHECK_EQ(crossEntropy(*backend, {logits.data(), 2, 3}, targets, true, 1), 1000.0);
   CHECK_EQ(logits[0], 0.0f);
   CHECK_EQ(logits[3], 0.5f);
   CHECK_EQ(logits[4], -0.5f);
   std::vector<float> bad = {0, NAN, 0};
-  CHECK(std::isnan(backend->crossEntropy({bad.data(), 1, 3}, targets.data(), true, 1)));
+  CHECK(std::isnan(crossEntropy(*backend, {bad.data(), 1, 3}, targets, true, 1)));
   bad = {0, INFINITY, 0};
-  CHECK(std::isnan(backend->crossEntropy({bad.data(), 1, 3}, targets.data(), true, 1)));
+  CHECK(std::isnan(crossEntropy(*backend, {bad.data(), 1, 3}, targets, true, 1)));
 }
 
 TEST("layers: embedding and its gradient") {
-  const auto backend = makeCpuBackend(2);
+  const auto backend = makeCpuBackend({2});
   constexpr int64_t vocabulary = 9, width = 21, count = 70;
   auto table = randomFloats(vocabulary * width, "table"), d = randomFloats(count * width, "d");
   std::vector<int32_t> tokens(count);
@@ -142,9 +149,9 @@ TEST("layers: attention's gradient against central differences") {
     AttentionCase c(shape, 2);
     auto qkv = randomFloats(c.tokens * 3 * c.width, "qkv"), d = randomFloats(c.tokens * c.width, "d");
     std::vector<float> out(d.size()), gradient(qkv.size()), saved(c.backend->attentionWorkspace(c.config));
-    const Matrix qkvMatrix{qkv.data(), c.tokens, 3 * c.width};
+    const ComputeMatrix qkvMatrix{qkv.data(), c.tokens, 3 * c.width};
     c.backend->attention({out.data(), c.tokens, c.width}, qkvMatrix, saved.data(), c.config);
-    c.backend->attentionBackward({gradient.data(), c.tokens, 3 * c.width}, {d.data(), c.tokens, c.width}, qkvMatrix,
+    c.backend->attentionBackward({gradient.data(), c.tokens, 3 * c.width}, {d.data(), c.tokens, c.width}, {out.data(), c.tokens, c.width}, qkvMatrix,
                                  saved.data(), c.config);
     auto reference = toDouble(qkv);
     const auto expected = centralDifferences(reference, [&] {
@@ -161,9 +168,9 @@ TEST("layers: attention does not depend on the number of threads") {
     AttentionCase c(shape, threads);
     auto qkv = randomFloats(c.tokens * 3 * c.width, "qkv"), d = randomFloats(c.tokens * c.width, "d");
     std::vector<float> out(d.size()), gradient(qkv.size()), saved(c.backend->attentionWorkspace(c.config));
-    const Matrix qkvMatrix{qkv.data(), c.tokens, 3 * c.width};
+    const ComputeMatrix qkvMatrix{qkv.data(), c.tokens, 3 * c.width};
     c.backend->attention({out.data(), c.tokens, c.width}, qkvMatrix, saved.data(), c.config);
-    c.backend->attentionBackward({gradient.data(), c.tokens, 3 * c.width}, {d.data(), c.tokens, c.width}, qkvMatrix,
+    c.backend->attentionBackward({gradient.data(), c.tokens, 3 * c.width}, {d.data(), c.tokens, c.width}, {out.data(), c.tokens, c.width}, qkvMatrix,
                                  saved.data(), c.config);
     if (first.empty()) first = gradient;
     CHECK(gradient == first);

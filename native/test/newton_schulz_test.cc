@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "test/backends.h"
 #include "test/numeric.h"
 #include "test/optimizer_fixture.h"
 #include "test/test.h"
@@ -16,8 +17,8 @@ const NewtonSchulzScheme& scheme(const std::string& id) {
   throw std::runtime_error("no scheme " + id);
 }
 
-std::vector<float> orthogonalize(const std::vector<float>& x, int64_t rows, int64_t cols, const NewtonSchulzScheme& scheme, NewtonSchulzForm form) {
-  const auto backend = makeCpuBackend(2);
+std::vector<float> orthogonalize(const MakeBackend& make, const std::vector<float>& x, int64_t rows, int64_t cols, const NewtonSchulzScheme& scheme, NewtonSchulzForm form) {
+  const auto backend = make();
   DeviceBuffer buffer(*backend, rows * cols);
   backend->upload(buffer.data(), x.data(), rows * cols);
   NewtonSchulz(*backend).orthogonalize({buffer.data(), 1, rows, cols, rows * cols}, scheme, form);
@@ -54,27 +55,27 @@ const std::map<std::string, std::vector<double>> golden = {
     {"polar-express", {.903537, 1.086403, 1.016459, 1.108276, .996775, .979348, .846647, .287462}},
 };
 
-TEST("newton-schulz: diagonal matrices reproduce the golden scalar table") {
+TEST_ON_BACKENDS("newton-schulz: diagonal matrices reproduce the golden scalar table") {
   for (const auto& [id, expected] : golden)
     for (const NewtonSchulzForm form : forms) {
-      CHECK_LE(std::abs(orthogonalize({3}, 1, 1, scheme(id), form)[0] - expected[0]), 1e-5);
+      CHECK_LE(std::abs(orthogonalize(make, {3}, 1, 1, scheme(id), form)[0] - expected[0]), 1e-5);
       for (const auto& [rows, cols] : std::vector<std::pair<int64_t, int64_t>>{{8, 20}, {20, 8}}) {
-        const std::vector<float> result = orthogonalize(diagonal(rows, cols), rows, cols, scheme(id), form);
+        const std::vector<float> result = orthogonalize(make, diagonal(rows, cols), rows, cols, scheme(id), form);
         for (size_t i = 0; i < sigmas.size(); ++i)
           CHECK_LE(std::abs(result[i * static_cast<size_t>(cols) + i] - expected[i + 1]), 5e-5 * expected[i + 1]);
       }
     }
 }
 
-TEST("newton-schulz: every scheme in both forms is its polynomial") {
+TEST_ON_BACKENDS("newton-schulz: every scheme in both forms is its polynomial") {
   for (const NewtonSchulzScheme& s : newtonSchulzSchemes())
     for (const NewtonSchulzForm form : forms) {
-      const std::vector<float> result = orthogonalize(diagonal(8, 20), 8, 20, s, form);
+      const std::vector<float> result = orthogonalize(make, diagonal(8, 20), 8, 20, s, form);
       for (size_t i = 0; i < sigmas.size(); ++i) CHECK_LE(std::abs(result[i * 20 + i] - scalar(sigmas[i], s)), 1e-4 * scalar(sigmas[i], s));
     }
 }
 
-TEST("newton-schulz: the transpose's result is the result's transpose") {
+TEST_ON_BACKENDS("newton-schulz: the transpose's result is the result's transpose") {
   for (const NewtonSchulzScheme& s : newtonSchulzSchemes())
     for (const NewtonSchulzForm form : forms) {
       const int64_t rows = 24, cols = 70;
@@ -82,15 +83,15 @@ TEST("newton-schulz: the transpose's result is the result's transpose") {
       std::vector<float> xt(x.size()), back(x.size());
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < cols; ++j) xt[static_cast<size_t>(j * rows + i)] = x[static_cast<size_t>(i * cols + j)];
-      const std::vector<float> o = orthogonalize(x, rows, cols, s, form), ot = orthogonalize(xt, cols, rows, s, form);
+      const std::vector<float> o = orthogonalize(make, x, rows, cols, s, form), ot = orthogonalize(make, xt, cols, rows, s, form);
       for (int64_t i = 0; i < rows; ++i)
         for (int64_t j = 0; j < cols; ++j) back[static_cast<size_t>(i * cols + j)] = ot[static_cast<size_t>(j * rows + i)];
       CHECK_LE(relativeError(back, o), 5e-5);
     }
 }
 
-TEST("newton-schulz: both forms agree on large matrices, alone and in batches") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("newton-schulz: both forms agree on large matrices, alone and in batches") {
+  const auto backend = make();
   const int64_t rows = 64, cols = 200, size = rows * cols, count = 3;
   for (const NewtonSchulzScheme& s : newtonSchulzSchemes()) {
     std::vector<float> all;
@@ -105,21 +106,21 @@ TEST("newton-schulz: both forms agree on large matrices, alone and in batches") 
     for (int i = 0; i < count; ++i) {
       const std::vector<float> one(all.begin() + i * size, all.begin() + (i + 1) * size);
       const std::vector<float> part(result.begin() + i * size, result.begin() + (i + 1) * size);
-      CHECK_LE(relativeError(part, orthogonalize(one, rows, cols, s, NewtonSchulzForm::direct)), 1e-4);
+      CHECK_LE(relativeError(part, orthogonalize(make, one, rows, cols, s, NewtonSchulzForm::direct)), 1e-4);
     }
   }
 }
 
-TEST("newton-schulz: zero stays zero, and scale does not matter") {
+TEST_ON_BACKENDS("newton-schulz: zero stays zero, and scale does not matter") {
   for (const NewtonSchulzForm form : forms) {
-    for (const float value : orthogonalize(std::vector<float>(12 * 30), 12, 30, scheme("kj5"), form)) CHECK_EQ(value, 0.f);
+    for (const float value : orthogonalize(make, std::vector<float>(12 * 30), 12, 30, scheme("kj5"), form)) CHECK_EQ(value, 0.f);
     const std::vector<float> x = unevenMatrix(12, 30, "scale");
-    const std::vector<float> o = orthogonalize(x, 12, 30, scheme("polar-express"), form);
+    const std::vector<float> o = orthogonalize(make, x, 12, 30, scheme("polar-express"), form);
     // Powers of two, so that the scaled matrices hold the same digits; about 1e-24 to 1e24.
     for (const int power : {-80, -30, 30, 80}) {
       std::vector<float> scaled;
       for (const float value : x) scaled.push_back(std::ldexp(value, power));
-      CHECK(orthogonalize(scaled, 12, 30, scheme("polar-express"), form) == o);
+      CHECK(orthogonalize(make, scaled, 12, 30, scheme("polar-express"), form) == o);
     }
   }
 }

@@ -2,6 +2,7 @@
 #include "core/shard.h"
 
 #include "core/optimizer.h"
+#include "test/backends.h"
 #include "test/optimizer_fixture.h"
 #include "test/test.h"
 
@@ -28,7 +29,7 @@ std::vector<std::vector<float>> run(Backend& backend, const std::string& preset,
   TestOptimizer optimizer(backend, shapes, preset, knobs, ranks);
   for (int step = 0; step < steps; ++step) {
     feed(optimizer, step);
-    optimizer->step(1, nullptr);
+    optimizer->step(1, nullptr, true);
   }
   return weights(optimizer);
 }
@@ -56,8 +57,8 @@ TEST("sharding: matrices are dealt by size, ties by name") {
   CHECK(ownership.owner == (std::vector<int>{0, 1, 0, 1}));
 }
 
-TEST("sharding: any number of ranks gives the same weights under the global norm") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("sharding: any number of ranks gives the same weights under the global norm") {
+  const auto backend = make();
   const KnobValues longer = {{"axis", "longer"}}, coordinate = {{"normalization", "coordinate"}}, before = {{"normalizePlace", "before"}};
   const std::vector<std::pair<std::string, KnobValues>> recipes = {
       {"adamw", {}},           {"muon", {}},           {"muon-original", {}}, {"normuon", {}},        {"normuon-reference", {}},
@@ -68,8 +69,8 @@ TEST("sharding: any number of ranks gives the same weights under the global norm
   }
 }
 
-TEST("sharding: with local norms and paper scale the first step is the same for every number of ranks, later ones are not") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("sharding: with local norms and paper scale the first step is the same for every number of ranks, later ones are not") {
+  const auto backend = make();
   const KnobValues local = {{"normScope", "local"}};
   for (const int ranks : {2, 3, 8, 50}) {
     CHECK_LE(worstDifference(run(*backend, "normuon", local, ranks, 1), run(*backend, "normuon", {}, 1, 1)), 1e-5);
@@ -77,24 +78,24 @@ TEST("sharding: with local norms and paper scale the first step is the same for 
   }
 }
 
-TEST("sharding: with local norms and one row a rank, preserve is plain Muon and paper makes all rows equal") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("sharding: with local norms and one row a rank, preserve is plain Muon and paper makes all rows equal") {
+  const auto backend = make();
   const KnobValues local = {{"normScope", "local"}, {"scale", "preserve"}};
   CHECK_LE(worstDifference(run(*backend, "normuon", local, 50), run(*backend, "muon", {{"scale", "preserve"}, {"lr", 0.01}}, 1)), 1e-5);
   TestOptimizer optimizer(*backend, shapes, "normuon", {{"normScope", "local"}}, 50);
   for (int step = 0; step < 3; ++step) {
     Recorder recorder(*backend);
     feed(optimizer, step);
-    optimizer->step(1, &recorder);
+    optimizer->step(1, &recorder, true);
     for (const double length : rowNorms(recorder.shown["update.a"], 18)) CHECK_LE(std::abs(length / (0.2 * 0.01 * std::sqrt(40.0)) - 1), 1e-5);
   }
 }
 
-TEST("sharding: saved state continues the same trajectory, on any number of ranks") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("sharding: saved state continues the same trajectory, on any number of ranks") {
+  const auto backend = make();
   for (const std::string preset : {"adamw", "normuon", "normuon-speedrun"}) {
     TestOptimizer straight(*backend, shapes, preset, {}, 2);
-    for (int step = 0; step < 3; ++step) feed(straight, step), straight->step(1, nullptr);
+    for (int step = 0; step < 3; ++step) feed(straight, step), straight->step(1, nullptr, true);
     std::vector<std::unique_ptr<TestOptimizer>> resumed;
     for (const int ranks : {2, 5}) {
       resumed.push_back(std::make_unique<TestOptimizer>(*backend, shapes, preset, KnobValues{}, ranks));
@@ -111,20 +112,20 @@ TEST("sharding: saved state continues the same trajectory, on any number of rank
       copy->setStepCount(straight->stepCount());
     }
     for (int step = 3; step < 6; ++step) {
-      feed(straight, step), straight->step(1, nullptr);
-      for (auto& copy : resumed) feed(*copy, step), (*copy)->step(1, nullptr);
+      feed(straight, step), straight->step(1, nullptr, true);
+      for (auto& copy : resumed) feed(*copy, step), (*copy)->step(1, nullptr, true);
     }
     CHECK(weights(*resumed[0]) == weights(straight));
     CHECK_LE(worstDifference(weights(*resumed[1]), weights(straight)), 1e-6);
   }
 }
 
-TEST("sharding: the bytes counted are those of the algorithm, and one rank moves none") {
-  const auto backend = makeCpuBackend(2);
+TEST_ON_BACKENDS("sharding: the bytes counted are those of the algorithm, and one rank moves none") {
+  const auto backend = make();
   const auto bytes = [&](const std::string& preset, int ranks, const std::string& phase) {
     TestOptimizer optimizer(*backend, {{"w", 18, 40}, {"x", 18, 40}}, preset, {}, ranks);
     double total = 0;
-    for (const PhaseCost& cost : optimizer->step(1, nullptr).phases)
+    for (const PhaseCost& cost : optimizer->step(1, nullptr, true).phases)
       if (cost.phase == phase) total += cost.bytes;
     return total;
   };

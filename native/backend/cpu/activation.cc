@@ -21,14 +21,16 @@ void backward(float* dx, const float* dy, const float* x, int64_t n) {
 
 }  // namespace
 
-void CpuBackend::reluSquared(float* y, const float* x, int64_t n) {
+void CpuBackend::reluSquared(ComputeMatrix y, ComputeMatrix x) {
   pool_.parallelFor(
-      n, [&](int64_t begin, int64_t end) { forward(y + begin, x + begin, end - begin); }, kGrain);
+      x.size(), [&](int64_t begin, int64_t end) { forward(fp32(y).data + begin, fp32(x).data + begin, end - begin); }, kGrain);
 }
 
-void CpuBackend::reluSquaredBackward(float* dx, const float* dy, const float* x, int64_t n) {
+void CpuBackend::reluSquaredBackward(ComputeMatrix dx, ComputeMatrix dy, ComputeMatrix x) {
   pool_.parallelFor(
-      n, [&](int64_t begin, int64_t end) { backward(dx + begin, dy + begin, x + begin, end - begin); }, kGrain);
+      x.size(),
+      [&](int64_t begin, int64_t end) { backward(fp32(dx).data + begin, fp32(dy).data + begin, fp32(x).data + begin, end - begin); },
+      kGrain);
 }
 
 }  // namespace muonscope

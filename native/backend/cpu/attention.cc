@@ -168,7 +168,7 @@ void backwardHead(const Workspace& w, const HeadSource& from, const Backend::Att
   }
 }
 
-void check(const Backend::Attention& a, Matrix qkv, Matrix out) {
+void check(const Backend::Attention& a, ComputeMatrix qkv, ComputeMatrix out) {
   const int64_t tokens = a.batch * a.time, width = a.heads * a.headDim;
   if (a.headDim % 2)
     throw std::runtime_error("attention: expected an even head dimension (RoPE rotates pairs), received " +
@@ -199,23 +199,24 @@ void eachHead(ThreadPool& pool, Scratch& scratch, const Backend::Attention& a, c
 
 int64_t CpuBackend::attentionWorkspace(const Attention& a) const { return a.batch * a.heads * a.time; }
 
-void CpuBackend::attention(Matrix out, Matrix qkv, float* saved, const Attention& a) {
+void CpuBackend::attention(ComputeMatrix out, ComputeMatrix qkv, float* saved, const Attention& a) {
   check(a, qkv, out);
   const int64_t width = out.cols, stride = qkv.cols;
   eachHead(pool_, scratch_, a, [&](const Workspace& w, int64_t i, int64_t at, int64_t atQkv) {
-    const float* q = qkv.data + atQkv;
-    forwardHead(w, {q, q + width, q + 2 * width, stride}, a, out.data + at, width, saved + i * a.time);
+    const float* q = fp32(qkv).data + atQkv;
+    forwardHead(w, {q, q + width, q + 2 * width, stride}, a, fp32(out).data + at, width, saved + i * a.time);
   });
 }
 
-void CpuBackend::attentionBackward(Matrix dQkv, Matrix dOut, Matrix qkv, float* saved, const Attention& a) {
+void CpuBackend::attentionBackward(ComputeMatrix dQkv, ComputeMatrix dOut, ComputeMatrix, ComputeMatrix qkv, float* saved,
+                                   const Attention& a) {
   check(a, qkv, dOut);
   check(a, dQkv, dOut);
   const int64_t width = dOut.cols, stride = qkv.cols;
   eachHead(pool_, scratch_, a, [&](const Workspace& w, int64_t i, int64_t at, int64_t atQkv) {
-    const float* q = qkv.data + atQkv;
-    float* dq = dQkv.data + atQkv;
-    backwardHead(w, {q, q + width, q + 2 * width, stride}, a, dOut.data + at, width, saved + i * a.time,
+    const float* q = fp32(qkv).data + atQkv;
+    float* dq = fp32(dQkv).data + atQkv;
+    backwardHead(w, {q, q + width, q + 2 * width, stride}, a, fp32(dOut).data + at, width, saved + i * a.time,
                  {dq, dq + width, dq + 2 * width, stride});
   });
 }

@@ -2,6 +2,8 @@
 // other backends are checked against. One file of definitions per section of backend.h.
 #pragma once
 
+#include <array>
+
 #include "backend/backend.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/thread_pool.h"
@@ -14,68 +16,99 @@ class CpuBackend final : public Backend {
   const BackendInfo& info() const override { return info_; }
 
   // cpu_backend.cc
-  float* allocate(int64_t floats) override;
-  void release(float* p) noexcept override;
-  void upload(float* to, const float* from, int64_t n) override;
-  void download(float* to, const float* from, int64_t n) override;
+  int64_t freeBytes() const override;
+  void upload(float* to, const float* hostFrom, int64_t n) override;
+  void download(float* hostTo, const float* from, int64_t n) override;
+  void read(double* hostTo, const double* from, int64_t n) override;
   void copy(float* to, const float* from, int64_t n) override;
   void zero(float* to, int64_t n) override;
+  void toCompute(ComputeMatrix y, Matrix x) override;
+  void fromCompute(Batch y, ComputeBatch x) override;
+
+  // time.cc
+  double clock() override;
+  void mark(Mark mark) override;
+  double between(Mark from, Mark to) override;
+  void prepare(const std::function<void()>& work) override;
+  void launch() override;
+  bool timesPreparedWork() const override { return true; }
 
   // products.cc
-  void matmul(Matrix c, Matrix a, bool transposeA, Matrix b, bool transposeB, float alpha, float beta) override;
-  void matmulBatch(Batch c, Batch a, bool transposeA, Batch b, bool transposeB, float alpha, float beta) override;
-  void gramBatch(Batch c, Batch a, Side side, float alpha, float beta) override;
-  int64_t preferredBatch(int64_t rows, int64_t cols) const override;
+  void matmul(Matrix c, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB, float alpha, float beta) override;
+  void matmul(ComputeMatrix d, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB) override;
+  void matmulAdd(ComputeMatrix d, ComputeMatrix c, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB) override;
+  void multiply(ComputeBatch c, ComputeBatch a, ComputeBatch b) override;
 
   // symmetric.cc
-  void symmetricBatch(Batch c, Batch a, Batch b) override;
-  void addDiagonalBatch(Batch c, float value) override;
+  void gram(ComputeBatch c, ComputeBatch a, Side side) override;
+  void polynomial(ComputeBatch z, ComputeBatch a, double c0, double c1, double c2) override;
+  void symmetric(ComputeBatch c, ComputeBatch a, ComputeBatch b) override;
+  bool prefersGram(int64_t rows, int64_t cols) const override;
+  int64_t preferredBatch(int64_t rows, int64_t cols) const override;
 
   // elementwise.cc
   void axpby(float* y, const float* x, float a, float b, int64_t n) override;
-  void linear(float* z, const float* x, const float* y, float a, float b, int64_t n) override;
+  void momentum(Batch u, const ScatteredBatch& m, const ScatteredBatch& g, float beta, bool nesterov) override;
   void divideByRoot(float* y, const float* x, const float* s, float eps, int64_t n) override;
   void lerpSquare(float* s, const float* x, float w, int64_t n) override;
-  void decayAndUpdate(float* w, const float* u, float decay, float factor, int64_t n) override;
+  void scaled(float* y, const float* x, float a, const float* factor, int64_t n) override;
+  void decayAndUpdate(const ScatteredBatch& w, Batch u, float decay, float eta, const float* scale) override;
   void adamw(float* w, float* m, float* s, const float* g, const AdamW& p, int64_t n) override;
 
+  // sums.cc
+  void sumSquares(double* out, Batch x) override;
+  void sumSquares(double* out, const std::vector<Matrix>& x) override;
+  void addDoubles(double* y, const double* x, int64_t n) override;
+  void updateScale(float* scale, const double* before, const double* after, double target, int64_t n) override;
+  void clip(const std::vector<Matrix>& gradients, const double* squares, int64_t n, double limit) override;
+  void normalize(ComputeBatch y, Batch x, double target, double smallest) override;
+  void normalize(Batch y, Batch x, double target, double smallest) override;
+
   // statistics.cc
-  double sumSquares(const float* x, int64_t n) override;
-  void sumSquaresBatch(double* out, Batch x) override;
-  bool allFinite(const float* x, int64_t n) override;
-  void rowMeanSquare(float* out, Matrix x) override;
-  void columnMeanSquare(float* out, Matrix x) override;
-  void scaleRows(Matrix y, Matrix x, const float* s, float eps) override;
-  void scaleColumns(Matrix y, Matrix x, const float* s, float eps) override;
+  void rowMeanSquare(float* out, Batch x) override;
+  void columnMeanSquare(float* out, Batch x) override;
+  void scaleColumns(Batch x, const float* s, float eps) override;
+  void normalizeRows(Batch x, float* v, float beta, float eps, bool divide) override;
 
   // eigenvalues.cc
-  void gramEigenvalues(double* out, Matrix x) override;
+  void gramEigenvalues(double* hostOut, Matrix x) override;
 
   // embedding.cc
-  void embed(Matrix out, Matrix table, const int32_t* tokens) override;
-  void embedBackward(Matrix dTable, Matrix dOut, const int32_t* tokens) override;
+  void embed(ComputeMatrix out, Matrix table, const int32_t* tokens) override;
+  void embedBackward(Matrix dTable, ComputeMatrix dOut, const int32_t* hostTokens) override;
 
   // normalization.cc
-  void rmsNorm(Matrix y, float* inverseRms, Matrix x) override;
-  void rmsNormBackward(Matrix dx, Matrix dy, Matrix x, const float* inverseRms) override;
+  void rmsNorm(ComputeMatrix y, float* inverseRms, ComputeMatrix x) override;
+  void rmsNormBackward(ComputeMatrix dx, ComputeMatrix dy, ComputeMatrix x, const float* inverseRms) override;
 
   // activation.cc
-  void reluSquared(float* y, const float* x, int64_t n) override;
-  void reluSquaredBackward(float* dx, const float* dy, const float* x, int64_t n) override;
+  void reluSquared(ComputeMatrix y, ComputeMatrix x) override;
+  void reluSquaredBackward(ComputeMatrix dx, ComputeMatrix dy, ComputeMatrix x) override;
 
   // attention.cc
   int64_t attentionWorkspace(const Attention& a) const override;
-  void attention(Matrix out, Matrix qkv, float* saved, const Attention& a) override;
-  void attentionBackward(Matrix dQkv, Matrix dOut, Matrix qkv, float* saved, const Attention& a) override;
+  void attention(ComputeMatrix out, ComputeMatrix qkv, float* saved, const Attention& a) override;
+  void attentionBackward(ComputeMatrix dQkv, ComputeMatrix dOut, ComputeMatrix out, ComputeMatrix qkv, float* saved,
+                         const Attention& a) override;
 
   // cross_entropy.cc
-  double crossEntropy(Matrix logits, const int32_t* targets, bool gradient, float scale) override;
+  void crossEntropy(double* loss, ComputeMatrix logits, const int32_t* targets, bool gradient, float scale) override;
+
+ protected:
+  float* allocateMemory(int64_t floats) override;
+  void releaseMemory(float* p) noexcept override;
 
  private:
   ThreadPool pool_;
   BackendInfo info_;
   // Working memory of one primitive at a time; each grows to the largest use and stays.
   Scratch scratch_;
+  std::function<void()> prepared_;
+  std::array<double, 4> marks_{};  // of clock(); 0 is none
 };
+
+// The compute type is fp32.
+inline Matrix fp32(ComputeMatrix m) { return {static_cast<float*>(m.data), m.rows, m.cols}; }
+inline Batch fp32(ComputeBatch b) { return {static_cast<float*>(b.data), b.count, b.rows, b.cols, b.size()}; }
 
 }  // namespace muonscope

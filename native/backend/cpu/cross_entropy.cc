@@ -40,20 +40,20 @@ void rowLosses(double* losses, float* x, const int32_t* targets, int64_t rows, i
 
 }  // namespace
 
-double CpuBackend::crossEntropy(Matrix logits, const int32_t* targets, bool gradient, float scale) {
+void CpuBackend::crossEntropy(double* loss, ComputeMatrix logits, const int32_t* targets, bool gradient, float scale) {
   double* losses = scratch_.get<double>(logits.rows);
   const float factor = scale / static_cast<float>(logits.rows);
   pool_.parallelFor(
       logits.rows,
       [&](int64_t begin, int64_t end) {
-        rowLosses(losses + begin, logits.data + begin * logits.cols, targets + begin, end - begin, logits.cols,
+        rowLosses(losses + begin, fp32(logits).data + begin * logits.cols, targets + begin, end - begin, logits.cols,
                   gradient, factor);
       },
       kRowGrain);
   // In the order of the rows, so that the mean does not depend on the number of threads.
   double sum = 0;
   for (int64_t i = 0; i < logits.rows; i++) sum += losses[i];
-  return sum / static_cast<double>(logits.rows);
+  *loss = sum / static_cast<double>(logits.rows);
 }
 
 }  // namespace muonscope

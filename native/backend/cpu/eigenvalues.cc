@@ -44,8 +44,10 @@ void accumulate(double* gram, int64_t size, const double* panel, int64_t depth, 
               gram + r0 * size + r0, static_cast<int>(size));
 }
 
-// Eigenvalues, ascending, of the symmetric matrix whose lower triangle (row-major) is in `a`, which is overwritten.
-void eigenvalues(double* out, double* a, int64_t size) {
+}  // namespace
+
+void symmetricEigenvalues(double* out, double* a, int64_t size) {
+  if (size == 0) return;
   const int n = static_cast<int>(size), workSize = 2 * n + 1, integerWorkSize = 1;
   std::vector<double> work(static_cast<size_t>(workSize));
   int integerWork = 0, info = 0;
@@ -60,14 +62,14 @@ void eigenvalues(double* out, double* a, int64_t size) {
                              " Gram matrix: expected dsyevd to converge, received info = " + std::to_string(info));
 }
 
-}  // namespace
-
-void CpuBackend::gramEigenvalues(double* out, Matrix x) {
+void CpuBackend::gramEigenvalues(double* hostOut, Matrix x) {
   const bool wide = x.rows <= x.cols;
   const int64_t size = std::min(x.rows, x.cols), longer = std::max(x.rows, x.cols);
   if (size == 0) return;
-  if (!allFinite(x.data, x.size())) {
-    std::fill(out, out + size, std::numeric_limits<double>::quiet_NaN());
+  double squares = 0;
+  sumSquares(&squares, Batch{x.data, 1, x.rows, x.cols, x.size()});
+  if (!std::isfinite(squares)) {  // sums of squares of finite fp32 numbers stay finite in fp64
+    std::fill(hostOut, hostOut + size, std::numeric_limits<double>::quiet_NaN());
     return;
   }
   double* gram = scratch_.get<double>(size * size + size * std::min(longer, kPanel));
@@ -85,7 +87,7 @@ void CpuBackend::gramEigenvalues(double* out, Matrix x) {
       for (int64_t i = begin; i < end; i++) accumulate(gram, size, panel, depth, wide, band(size, i, lanes), band(size, i + 1, lanes));
     });
   }
-  eigenvalues(out, gram, size);
+  symmetricEigenvalues(hostOut, gram, size);
 }
 
 }  // namespace muonscope

@@ -19,8 +19,16 @@ MUONSCOPE_CLONES void axpbyPart(float* y, const float* x, float a, float b, int6
   }
 }
 
-MUONSCOPE_CLONES void linearPart(float* z, const float* x, const float* y, float a, float b, int64_t n) {
-  for (int64_t i = 0; i < n; i++) z[i] = a * x[i] + b * y[i];
+// fresh = 1 − beta
+MUONSCOPE_CLONES void momentumPart(float* u, float* m, const float* g, float beta, float fresh, bool nesterov, int64_t n) {
+  if (nesterov) {
+    for (int64_t i = 0; i < n; i++) {
+      m[i] = fresh * g[i] + beta * m[i];
+      u[i] = fresh * g[i] + beta * m[i];
+    }
+  } else {
+    for (int64_t i = 0; i < n; i++) u[i] = m[i] = fresh * g[i] + beta * m[i];
+  }
 }
 
 MUONSCOPE_CLONES void divideByRootPart(float* y, const float* x, const float* s, float eps, int64_t n) {
@@ -61,8 +69,15 @@ void CpuBackend::axpby(float* y, const float* x, float a, float b, int64_t n) {
   pool_.parallelFor(n, [&](int64_t i, int64_t end) { axpbyPart(y + i, x + i, a, b, end - i); }, kGrain);
 }
 
-void CpuBackend::linear(float* z, const float* x, const float* y, float a, float b, int64_t n) {
-  pool_.parallelFor(n, [&](int64_t i, int64_t end) { linearPart(z + i, x + i, y + i, a, b, end - i); }, kGrain);
+void CpuBackend::momentum(Batch u, const ScatteredBatch& m, const ScatteredBatch& g, float beta, bool nesterov) {
+  const auto fresh = static_cast<float>(1 - static_cast<double>(beta));
+  for (int64_t k = 0; k < u.count; k++)
+    pool_.parallelFor(
+        u.rows * u.cols,
+        [&](int64_t i, int64_t end) {
+          momentumPart(u[k].data + i, m[k].data + i, g[k].data + i, beta, fresh, nesterov, end - i);
+        },
+        kGrain);
 }
 
 void CpuBackend::divideByRoot(float* y, const float* x, const float* s, float eps, int64_t n) {
@@ -73,8 +88,13 @@ void CpuBackend::lerpSquare(float* s, const float* x, float w, int64_t n) {
   pool_.parallelFor(n, [&](int64_t i, int64_t end) { lerpSquarePart(s + i, x + i, w, end - i); }, kGrain);
 }
 
-void CpuBackend::decayAndUpdate(float* w, const float* u, float decay, float factor, int64_t n) {
-  pool_.parallelFor(n, [&](int64_t i, int64_t end) { decayAndUpdatePart(w + i, u + i, decay, factor, end - i); }, kGrain);
+void CpuBackend::scaled(float* y, const float* x, float a, const float* factor, int64_t n) { axpby(y, x, a * *factor, 0, n); }
+
+void CpuBackend::decayAndUpdate(const ScatteredBatch& w, Batch u, float decay, float eta, const float* scale) {
+  for (int64_t k = 0; k < u.count; k++)
+    pool_.parallelFor(
+        u.rows * u.cols,
+        [&](int64_t i, int64_t end) { decayAndUpdatePart(w[k].data + i, u[k].data + i, decay, eta * scale[k], end - i); }, kGrain);
 }
 
 void CpuBackend::adamw(float* w, float* m, float* s, const float* g, const AdamW& p, int64_t n) {

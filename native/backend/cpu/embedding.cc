@@ -22,20 +22,20 @@ void addRows(Matrix dTable, Matrix dOut, const int32_t* tokens, int64_t firstCol
 
 }  // namespace
 
-void CpuBackend::embed(Matrix out, Matrix table, const int32_t* tokens) {
+void CpuBackend::embed(ComputeMatrix out, Matrix table, const int32_t* tokens) {
   pool_.parallelFor(
       out.rows,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; i++)
-          std::memcpy(out.data + i * out.cols, table.data + tokens[i] * table.cols, out.cols * sizeof(float));
+          std::memcpy(fp32(out).data + i * out.cols, table.data + tokens[i] * table.cols, out.cols * sizeof(float));
       },
       kRowGrain);
 }
 
-void CpuBackend::embedBackward(Matrix dTable, Matrix dOut, const int32_t* tokens) {
+void CpuBackend::embedBackward(Matrix dTable, ComputeMatrix dOut, const int32_t* hostTokens) {
   // By columns: a token that occurs twice is added in the same order on any number of threads, without locks.
   pool_.parallelFor(
-      dTable.cols, [&](int64_t begin, int64_t end) { addRows(dTable, dOut, tokens, begin, end); }, kColumnGrain);
+      dTable.cols, [&](int64_t begin, int64_t end) { addRows(dTable, fp32(dOut), hostTokens, begin, end); }, kColumnGrain);
 }
 
 }  // namespace muonscope

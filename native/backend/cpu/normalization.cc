@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kRowGrain = 32;
 
 MUONSCOPE_CLONES
-void normalizeRows(float* y, float* inverseRms, const float* x, int64_t rows, int64_t cols) {
+void rmsRows(float* y, float* inverseRms, const float* x, int64_t rows, int64_t cols) {
   for (int64_t i = 0; i < rows; i++, y += cols, x += cols) {
     const float r = 1.0f / std::sqrt(dot(x, x, cols) / static_cast<float>(cols) + kRmsEpsilon);
     inverseRms[i] = r;
@@ -22,7 +22,7 @@ void normalizeRows(float* y, float* inverseRms, const float* x, int64_t rows, in
 
 // With r = (mean(x²) + eps)^-½ and y = r·x:  dx += r·dy − x·r³·(dy·x)/cols.
 MUONSCOPE_CLONES
-void normalizeRowsBackward(float* dx, const float* dy, const float* x, const float* inverseRms, int64_t rows,
+void rmsRowsBackward(float* dx, const float* dy, const float* x, const float* inverseRms, int64_t rows,
                            int64_t cols) {
   for (int64_t i = 0; i < rows; i++, dx += cols, dy += cols, x += cols) {
     const float r = inverseRms[i];
@@ -34,22 +34,22 @@ void normalizeRowsBackward(float* dx, const float* dy, const float* x, const flo
 
 }  // namespace
 
-void CpuBackend::rmsNorm(Matrix y, float* inverseRms, Matrix x) {
+void CpuBackend::rmsNorm(ComputeMatrix y, float* inverseRms, ComputeMatrix x) {
   pool_.parallelFor(
       x.rows,
       [&](int64_t begin, int64_t end) {
         const int64_t at = begin * x.cols;
-        normalizeRows(y.data + at, inverseRms + begin, x.data + at, end - begin, x.cols);
+        rmsRows(fp32(y).data + at, inverseRms + begin, fp32(x).data + at, end - begin, x.cols);
       },
       kRowGrain);
 }
 
-void CpuBackend::rmsNormBackward(Matrix dx, Matrix dy, Matrix x, const float* inverseRms) {
+void CpuBackend::rmsNormBackward(ComputeMatrix dx, ComputeMatrix dy, ComputeMatrix x, const float* inverseRms) {
   pool_.parallelFor(
       x.rows,
       [&](int64_t begin, int64_t end) {
         const int64_t at = begin * x.cols;
-        normalizeRowsBackward(dx.data + at, dy.data + at, x.data + at, inverseRms + begin, end - begin, x.cols);
+        rmsRowsBackward(fp32(dx).data + at, fp32(dy).data + at, fp32(x).data + at, inverseRms + begin, end - begin, x.cols);
       },
       kRowGrain);
 }

@@ -74,85 +74,34 @@ void splitProduct(ThreadPool& pool, const Product& p) {
   });
 }
 
-struct Gram {
-  Matrix c, a;
-  Side side;
-  float alpha, beta;
-
-  int64_t size() const { return c.rows; }
-  int64_t depth() const { return side == Side::rows ? a.cols : a.rows; }
-
-  void check() const {
-    const int64_t expected = side == Side::rows ? a.rows : a.cols;
-    if (c.rows != expected || c.cols != expected)
-      throw std::runtime_error("gram: expected a result [" + std::to_string(expected) + ", " +
-                               std::to_string(expected) + "] for " + shape(a) + ", received " + shape(c));
-  }
-
-  void whole() const {
-    lowerRows(0, size());
-    mirrorLower(c, 0, size());
-  }
-
-  // The lower triangle's rows [r0, r1): a rectangle left of the diagonal block, and that block's own triangle.
-  void lowerRows(int64_t r0, int64_t r1) const {
-    if (r0 == r1) return;
-    const int n = static_cast<int>(r1 - r0), k = static_cast<int>(depth()), lda = static_cast<int>(a.cols);
-    const int ldc = static_cast<int>(c.cols);
-    const float* ar = a.data + (side == Side::rows ? r0 * a.cols : r0);
-    const bool byRows = side == Side::rows;
-    if (r0 > 0)
-      cblas_sgemm(CblasRowMajor, byRows ? CblasNoTrans : CblasTrans, byRows ? CblasTrans : CblasNoTrans, n,
-                  static_cast<int>(r0), k, alpha, ar, lda, a.data, lda, beta, c.data + r0 * c.cols, ldc);
-    cblas_ssyrk(CblasRowMajor, CblasLower, byRows ? CblasNoTrans : CblasTrans, n, k, alpha, ar, lda, beta,
-                c.data + r0 * c.cols + r0, ldc);
-  }
-};
-
-void splitGram(ThreadPool& pool, const Gram& g) {
-  if (double(g.size()) * double(g.size()) * double(g.depth()) / 2 < kSplitFrom) return g.whole();
-  overBands(pool, g.size(), [&](int64_t r0, int64_t r1) { g.lowerRows(r0, r1); });
-  overBands(pool, g.size(), [&](int64_t r0, int64_t r1) { mirrorLower(g.c, r0, r1); });
-}
-
-void checkCount(const char* what, int64_t c, int64_t a) {
-  if (c != a)
-    throw std::runtime_error(std::string(what) + ": expected batches of one length, received " + std::to_string(c) +
-                             " results for " + std::to_string(a) + " matrices");
-}
-
 }  // namespace
 
-void CpuBackend::matmul(Matrix c, Matrix a, bool transposeA, Matrix b, bool transposeB, float alpha, float beta) {
-  const Product p{c, a, b, transposeA, transposeB, alpha, beta};
+void CpuBackend::matmul(Matrix c, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB, float alpha, float beta) {
+  const Product p{c, fp32(a), fp32(b), transposeA, transposeB, alpha, beta};
   p.check();
   splitProduct(pool_, p);
 }
 
-void CpuBackend::matmulBatch(Batch c, Batch a, bool transposeA, Batch b, bool transposeB, float alpha, float beta) {
-  checkCount("matmulBatch", c.count, a.count);
-  checkCount("matmulBatch", c.count, b.count);
+void CpuBackend::matmul(ComputeMatrix d, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB) {
+  matmul(fp32(d), a, transposeA, b, transposeB, 1, 0);
+}
+
+void CpuBackend::matmulAdd(ComputeMatrix d, ComputeMatrix c, ComputeMatrix a, bool transposeA, ComputeMatrix b, bool transposeB) {
+  if (d.rows != c.rows || d.cols != c.cols)
+    throw std::runtime_error("matmulAdd: expected a summand of the result's shape " + shape(fp32(d)) + ", received " + shape(fp32(c)));
+  copy(fp32(d).data, fp32(c).data, d.size());
+  matmul(fp32(d), a, transposeA, b, transposeB, 1, 1);
+}
+
+void CpuBackend::multiply(ComputeBatch c, ComputeBatch a, ComputeBatch b) {
+  if (c.count != a.count || c.count != b.count)
+    throw std::runtime_error("multiply: expected batches of one length, received " + std::to_string(c.count) + " results for " +
+                             std::to_string(a.count) + " and " + std::to_string(b.count) + " matrices");
   if (c.count == 0) return;
-  const auto product = [&](int64_t i) { return Product{c[i], a[i], b[i], transposeA, transposeB, alpha, beta}; };
+  const auto product = [&](int64_t i) { return Product{fp32(c)[i], fp32(a)[i], fp32(b)[i], false, false, 1, 0}; };
   product(0).check();
   sideBySide(
       pool_, c.count, [&](int64_t i) { product(i).whole(); }, [&](int64_t i) { splitProduct(pool_, product(i)); });
-}
-
-void CpuBackend::gramBatch(Batch c, Batch a, Side side, float alpha, float beta) {
-  checkCount("gramBatch", c.count, a.count);
-  if (c.count == 0) return;
-  const auto gram = [&](int64_t i) { return Gram{c[i], a[i], side, alpha, beta}; };
-  gram(0).check();
-  sideBySide(
-      pool_, c.count, [&](int64_t i) { gram(i).whole(); }, [&](int64_t i) { splitGram(pool_, gram(i)); });
-}
-
-int64_t CpuBackend::preferredBatch(int64_t rows, int64_t cols) const {
-  // Each lane works through its share of a batch product by product; that share (a matrix and two temporaries of
-  // its size) should stay in a core's L2, taken as 512 KiB, and be at least one matrix.
-  const int64_t perLane = std::max<int64_t>(1, 512 * 1024 / (3 * 4 * std::max<int64_t>(1, rows * cols)));
-  return pool_.lanes() * perLane;
 }
 
 }  // namespace muonscope

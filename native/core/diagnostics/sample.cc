@@ -19,7 +19,7 @@ const std::vector<double>& Sample::squaredSingularValues() {
 const std::vector<double>& Sample::rowMeanSquares() {
   if (!rowMeanSquares_) {
     DeviceBuffer meanSquares(backend_, rows());
-    backend_.rowMeanSquare(meanSquares.data(), matrix_);
+    backend_.rowMeanSquare(meanSquares.data(), Batch{matrix_.data, 1, rows(), cols(), matrix_.size()});
     const std::vector<float> values = meanSquares.download();
     rowMeanSquares_.emplace(values.begin(), values.end());
   }
