@@ -131,7 +131,7 @@ Fiber::~Fiber() {
 
 void Fiber::reset() {
 #ifdef __SANITIZE_ADDRESS__
-  __asan_unpoison_memory_region(bottom_, size_);
+  if (context_) __asan_unpoison_memory_region(bottom_, size_);
 #endif
   fakeStack_ = nullptr;
   char* top = static_cast<char*>(const_cast<void*>(bottom_)) + size_;

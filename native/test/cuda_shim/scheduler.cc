@@ -83,6 +83,9 @@ Scheduler& scheduler() {
   return one;
 }
 
+// Of two literals; the same one mostly.
+bool same(const char* a, const char* b) { return a == b || std::string_view(a) == b; }
+
 std::string triple(const uint3& i) {
   std::ostringstream text;
   text << "(" << i.x << ", " << i.y << ", " << i.z << ")";
@@ -91,6 +94,7 @@ std::string triple(const uint3& i) {
 
 void Scheduler::run(const Launch& launch) {
   launch_ = &launch;
+  const std::unique_ptr<const Launch*, void (*)(const Launch**)> forget(&launch_, [](const Launch** one) { *one = nullptr; });
   gridDim = launch.grid;
   blockDim = launch.block;
   count_ = launch.block.x * launch.block.y * launch.block.z;
@@ -217,7 +221,7 @@ void Scheduler::wait(const char* what, std::source_location where) {
 
 void Scheduler::waitForBlock(std::source_location where) {
   if (atBarrier_ == 0) barrier_ = where;
-  if (where.line() != barrier_.line() || std::string_view(where.file_name()) != barrier_.file_name())
+  if (where.line() != barrier_.line() || !same(where.file_name(), barrier_.file_name()))
     fail("Threads of a block wait at two barriers: at " + text(barrier_) + " and at " + text(where));
   ++atBarrier_;
   wait("__syncthreads", where);
@@ -230,7 +234,7 @@ void Scheduler::meetLanes(const char* what, unsigned mask, void* slot, void (*ac
   if (!(mask & self)) fail(std::string(what) + " at " + text(where) + " with a mask that lacks the lane that calls it");
   warp.slots[current_ % lanesPerWarp] = slot;
   size_t i = 0;
-  while (i < warp.meetings.size() && (warp.meetings[i].mask != mask || std::string_view(warp.meetings[i].what) != what)) ++i;
+  while (i < warp.meetings.size() && (warp.meetings[i].mask != mask || !same(warp.meetings[i].what, what))) ++i;
   if (i == warp.meetings.size()) warp.meetings.push_back({what, mask, 0});
   warp.meetings[i].arrived |= self;
   if (warp.meetings[i].arrived == mask) {
