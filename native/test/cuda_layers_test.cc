@@ -139,7 +139,7 @@ TEST("cuda layers: ReLU² and its gradient, NaN kept") {
 TEST("cuda layers: ReLU² of all sizes") {
   for (const char* precision : kPrecisions) {
     CudaDevice device(precision);
-    for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{0, 8}, {1, 1}, {1, 8}, {37, 53}, {129, 264}}) {
+    for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{1, 1}, {1, 8}, {37, 53}, {129, 264}}) {
       auto x = randomFloats(rows * cols, "x"), dy = randomFloats(rows * cols, "dy");
       const ComputeMatrix deviceX = device.compute(x, rows, cols), y = device.compute(rows, cols);
       const ComputeMatrix deviceDy = device.compute(dy, rows, cols), dx = device.compute(rows, cols);
@@ -200,6 +200,24 @@ TEST("cuda layers: cross-entropy of extreme logits") {
       CHECK(std::isnan(lossOf(std::vector<float>(n, -inf))));
     }
   }
+}
+
+TEST("cuda layers: no rows, nothing written") {
+  CudaDevice device("bf16");
+  std::vector<float> x = randomFloats(8, "x"), y = randomFloats(8, "y");
+  const ComputeMatrix deviceX = device.compute(x, 1, 8), deviceY = device.compute(y, 1, 8);
+  const ComputeMatrix noX{deviceX.data, 0, 8}, noY{deviceY.data, 0, 8};
+  const Matrix table = device.matrix(std::vector<float>(8, 3), 1, 8);
+  float* inverse = device.floats(1);
+  device->embed(noY, table, nullptr);
+  device->embedBackward(table, noY, nullptr);
+  device->rmsNorm(noY, inverse, noX);
+  device->rmsNormBackward(noY, noX, noX, inverse);
+  device->reluSquared(noY, noX);
+  device->reluSquaredBackward(noY, noX, noX);
+  CHECK(device.read(deviceY) == y);
+  CHECK(device.read(table.data, 8) == std::vector<float>(8, 3));
+  CHECK_EQ(device.read(inverse, 1)[0], 0.0f);  // as it was allocated
 }
 
 TEST("cuda layers: results do not depend on the order of threads and blocks") {

@@ -1,5 +1,5 @@
 // Token embedding: rows gathered, and gradients added to them in an order that depends on the tokens alone.
-#include <cstring>
+#include <algorithm>
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/occurrences.h"
@@ -139,12 +139,9 @@ void CudaBackend::embedBackward(Matrix dTable, ComputeMatrix dOut, const int32_t
   auto* merges = pieces + pieceCount;
   auto* positions = reinterpret_cast<int32_t*>(merges + mergeCount);
   pinned_.upload(stream_, pieces, listBytes, [&](void* to) {
-    auto* list = static_cast<unsigned char*>(to);
-    std::memcpy(list, o.pieces.data(), static_cast<size_t>(bytesOf(o.pieces)));
-    list += bytesOf(o.pieces);
-    std::memcpy(list, o.merges.data(), static_cast<size_t>(bytesOf(o.merges)));
-    list += bytesOf(o.merges);
-    std::memcpy(list, o.positions.data(), static_cast<size_t>(bytesOf(o.positions)));
+    auto* piece = std::copy(o.pieces.begin(), o.pieces.end(), static_cast<Piece*>(to));
+    piece = std::copy(o.merges.begin(), o.merges.end(), piece);
+    std::copy(o.positions.begin(), o.positions.end(), reinterpret_cast<int32_t*>(piece));
   });
   const auto work = [&](auto type, auto width) {
     using T = decltype(type);

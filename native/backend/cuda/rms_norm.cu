@@ -9,7 +9,7 @@ namespace {
 
 // A team of threads has a row: one warp, several of which share a block, or a whole block. Each thread keeps up to
 // `held` packs of its row in registers, so that memory is read once; of longer rows the rest is read twice. With 4,
-// a warp has 1024 numbers of bf16, and the backward pass needs 101 of the 128 registers that 512 threads can have; with 8
+// a warp has 1024 numbers of bf16, and the backward pass needs 104 of the 128 registers that 512 threads can have; with 8
 // it spilled (nvcc 13.0, sm_90).
 constexpr int held = 4;
 constexpr int teamsOfOneWarp = 8;
