@@ -32,6 +32,13 @@ std::vector<EmbeddingCase> embeddingCases() {
   };
 }
 
+// The emulated device works when the host waits, not before.
+struct Late {
+  cudaShim::Settings kept = cudaShim::settings();
+  Late() { cudaShim::settings().late = true; }
+  ~Late() { cudaShim::settings() = kept; }
+};
+
 }  // namespace
 
 TEST("cuda embedding: rows and their gradient") {
@@ -65,8 +72,7 @@ TEST("cuda embedding: gradients follow each other before the device is done, the
   const Matrix gradient = device.matrix(std::vector<float>(vocabulary * width), vocabulary, width);
   std::vector<double> expected(vocabulary * width);
   std::vector<int32_t> tokens(count);
-  const auto kept = cudaShim::settings();
-  cudaShim::settings().late = true;
+  const Late late;
   for (int64_t round = 0; round < 7; round++) {
     const int64_t used = round == 3 ? count : count / 2;  // the lists grow, then shrink
     for (int64_t i = 0; i < used; i++) {
@@ -76,7 +82,6 @@ TEST("cuda embedding: gradients follow each other before the device is done, the
     device->embedBackward(gradient, {deviceD.data, used, width}, tokens.data());
     std::fill(tokens.begin(), tokens.end(), 0);
   }
-  cudaShim::settings() = kept;
   CHECK_LE(relativeError(device.read(gradient.data, gradient.size()), expected), kTolerance);
 }
 
