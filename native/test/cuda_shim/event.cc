@@ -3,6 +3,7 @@
 #include <set>
 
 #include "test/cuda_shim/call.h"
+#include "test/cuda_shim/memory.h"
 #include "test/cuda_shim/stream.h"
 
 struct CUevent_st {
@@ -86,7 +87,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
     if (event->capturedInto) return cudaErrorCapturedEvent;
     waitFor(*event);
-    checkGuards();
+    checkGuardsInTurn(nullptr);
     return cudaSuccess;
   });
 }

@@ -86,14 +86,22 @@ bool isWithinAllocation(const void* p, size_t bytes) {
   return begin >= at->first && begin + bytes <= at->first + at->second.bytes;
 }
 
-void checkGuardsAfter(const void* afterKernel) {
+void checkGuardsInTurn(const void* afterKernel) {
+  static size_t looks = 0;
   const std::lock_guard lock(apiLock());
+  looks += looksAtATime;
+  if (looks < allocations.size()) return;
+  looks = 0;
   for (auto& one : allocations)
     if (const std::string what = damage(one); !what.empty())
       throw std::runtime_error(what + (afterKernel ? " (kernel " + functionName(afterKernel) + ")." : "."));
 }
 
-void checkGuards() { checkGuardsAfter(nullptr); }
+void checkGuards() {
+  const std::lock_guard lock(apiLock());
+  for (auto& one : allocations)
+    if (const std::string what = damage(one); !what.empty()) throw std::runtime_error(what + ".");
+}
 
 size_t allocatedBytes() {
   const std::lock_guard lock(apiLock());

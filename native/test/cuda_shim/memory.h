@@ -5,8 +5,11 @@
 
 namespace cudaShim {
 
+// checkGuards() at once where there are few allocations. Of a sharded optimizer there are thousands, and looking at all of them
+// after each of its small kernels would take longer than the kernels do: every call pays for `looksAtATime` of them.
 // `afterKernel`: whom to blame, or nullptr.
-void checkGuardsAfter(const void* afterKernel);
+void checkGuardsInTurn(const void* afterKernel);
+constexpr size_t looksAtATime = 64;
 // In memory of cudaMalloc, its guards included.
 bool isDevice(const void* p);
 // In memory of cudaMallocHost: only such memory is copied from and to without waiting.

@@ -276,7 +276,7 @@ std::string Scheduler::place() const {
 
 void runGrid(const Launch& launch) {
   scheduler().run(launch);
-  checkGuardsAfter(launch.kernel);
+  checkGuardsInTurn(launch.kernel);
 }
 
 void fail(const std::string& what) { throw std::runtime_error(what + " (" + scheduler().place() + ")."); }

@@ -34,8 +34,8 @@ void failNoCall();
 
 // Allocated by cudaMalloc and not freed.
 size_t allocatedBytes();
-// Throws, naming the allocation, when memory beside one was written. Also done after every kernel, at every synchronisation and
-// when memory is freed. Under AddressSanitizer, the access itself ends the program.
+// Throws, naming the allocation, when memory beside one was written. Also done after kernels and at
+// synchronisations (see checkGuardsInTurn) and when memory is freed. Under AddressSanitizer, the access itself ends the program.
 void checkGuards();
 
 }  // namespace cudaShim

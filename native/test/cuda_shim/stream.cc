@@ -115,7 +115,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
       runPending(*stream);
     else
       runPending();
-    checkGuards();
+    checkGuardsInTurn(nullptr);
     return cudaSuccess;
   });
 }
@@ -124,7 +124,7 @@ cudaError_t cudaDeviceSynchronize() {
   return call("cudaDeviceSynchronize", [] {
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
     runPending();
-    checkGuards();
+    checkGuardsInTurn(nullptr);
     return cudaSuccess;
   });
 }
