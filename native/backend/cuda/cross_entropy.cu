@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(mostThreads, rowsAtOnce) rowLosses(double* los
 
     LogSum<T> total;
     for (int p = first; p < row.packs; p += inFlight * step) {
-      Pack<T, N> packs[inFlight];
+      Pack<T, N> packs[inFlight] = {};
 #pragma unroll
       for (int k = 0; k < inFlight; k++)
         if (p + k * step < row.packs) packs[k] = body[p + k * step];

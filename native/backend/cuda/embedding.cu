@@ -46,7 +46,7 @@ __device__ void sumRows(S (&sum)[N], const T* x, int64_t packs, int64_t p, int c
 #pragma unroll
   for (int k = 0; k < N; k++) sum[k] = 0;
   for (int begin = 0; begin < count; begin += inFlight) {
-    Pack<T, N> read[inFlight];
+    Pack<T, N> read[inFlight] = {};
 #pragma unroll
     for (int r = 0; r < inFlight; r++)
       if (begin + r < count) read[r] = asPacks<N>(x)[rowOf(begin + r) * packs + p];

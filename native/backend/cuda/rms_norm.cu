@@ -9,7 +9,7 @@ namespace {
 
 // A team of threads has a row: one warp, several of which share a block, or a whole block. Each thread keeps up to
 // `held` packs of its row in registers, so that memory is read once; of longer rows the rest is read twice. With 4,
-// a warp has 1024 numbers of bf16, and the backward pass needs 104 of the 128 registers that 512 threads can have; with 8
+// a warp has 1024 numbers of bf16, and the backward pass needs 123 of the 128 registers that 512 threads can have; with 8
 // it spilled (nvcc 13.0, sm_90).
 constexpr int held = 4;
 constexpr int teamsOfOneWarp = 8;
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(mostThreads) forward(T* __restrict__ y, float*
   for (int64_t i = team.firstRow; i < rows; i += team.rowStep) {
     const auto* from = asPacks<N>(x) + i * packs;
     auto* to = asPacks<N>(y) + i * packs;
-    Pack<T, N> kept[held];
+    Pack<T, N> kept[held] = {};
 #pragma unroll
     for (int k = 0; k < held; k++)
       if (first + k * step < packs) kept[k] = from[first + k * step];
@@ -85,12 +85,13 @@ __global__ void __launch_bounds__(mostThreads) backward(T* __restrict__ dx, cons
     const auto* dFrom = asPacks<N>(dy) + i * packs;
     auto* to = asPacks<N>(dx) + i * packs;
     const float r = inverseRms[i];
-    Pack<T, N> kept[held], dKept[held];
+    Pack<T, N> kept[held] = {}, dKept[held] = {}, old[held] = {};
 #pragma unroll
     for (int k = 0; k < held; k++)
       if (first + k * step < packs) {
         kept[k] = from[first + k * step];
         dKept[k] = dFrom[first + k * step];
+        old[k] = to[first + k * step];
       }
     float sum = 0;
 #pragma unroll
@@ -100,7 +101,7 @@ __global__ void __launch_bounds__(mostThreads) backward(T* __restrict__ dx, cons
     const float radial = r * r * r * teamSum(sum, shared) / static_cast<float>(int64_t{packs} * N);
 #pragma unroll
     for (int k = 0; k < held; k++)
-      if (first + k * step < packs) to[first + k * step] = added(to[first + k * step], dKept[k], kept[k], r, radial);
+      if (first + k * step < packs) to[first + k * step] = added(old[k], dKept[k], kept[k], r, radial);
     for (int p = first + held * step; p < packs; p += step) to[p] = added(to[p], dFrom[p], from[p], r, radial);
   }
 }
