@@ -1,6 +1,6 @@
 // Builds native/ with CMake and puts the addon's binary, with the libraries that it must bring along, into dist/; beside it the
 // CUDA backend, where NVIDIA's compiler is.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { addonBinary, cudaLibrary, dist, findNvcc, findProgram, root } from "./places.mjs";
@@ -69,7 +69,9 @@ export async function buildNative({ sanitize = false } = {}) {
   const built = join(folder, "muonscope.node");
   if (!existsSync(built)) throw new Failure(`CMake built no ${built}. Remove ${folder} and build again.`);
   mkdirSync(dist, { recursive: true });
-  for (const [name, file] of await neededLibraries(built)) replaceFile(file, join(dist, name));
+  const needed = await neededLibraries(built);
+  for (const name of readdirSync(dist)) if (/^lib.+\.so/.test(name) && !needed.has(name)) rmSync(join(dist, name));
+  for (const [name, file] of needed) replaceFile(file, join(dist, name));
   replaceFile(built, addonBinary);
   const cuda = join(folder, "muonscope_cuda.so");
   if (existsSync(cuda)) replaceFile(cuda, cudaLibrary);

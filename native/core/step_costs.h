@@ -23,7 +23,7 @@ class StepCosts {
     // `backend`: null when nothing is timed.
     Timer(Backend* backend, double& seconds) : backend_(backend), seconds_(seconds), start_(backend ? backend->clock() : 0) {}
     ~Timer() noexcept(false) {
-      if (backend_ && std::uncaught_exceptions() == 0) seconds_ += backend_->clock() - start_;
+      if (backend_ && std::uncaught_exceptions() <= exceptions_) seconds_ += backend_->clock() - start_;
     }
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
@@ -32,6 +32,8 @@ class StepCosts {
     Backend* backend_;
     double& seconds_;
     double start_;
+    // Not 0: exceptions that come out of another library leave the count changed.
+    int exceptions_ = std::uncaught_exceptions();
   };
   Timer time(Phase phase, int rank) { return Timer(timed_ ? &backend_ : nullptr, entry(phase, rank).seconds); }
   void addBytes(Phase phase, int rank, double bytes) { entry(phase, rank).bytes += bytes; }

@@ -24,7 +24,7 @@ class PinnedRing {
   PinnedRing& operator=(const PinnedRing&) = delete;
 
   // Calls fill(void*) with page-locked memory of `bytes` bytes and copies what it wrote to `to`. Waits where the copy
-  // before the last one is still to be done.
+  // that last used this memory, as many before as there are buffers, is still to be done.
   template <class Fill>
   void upload(const Stream& stream, void* to, int64_t bytes, const Fill& fill) {
     Buffer& b = buffers_[next_];
@@ -55,7 +55,9 @@ class PinnedRing {
     b.bytes = bytes;
   }
 
-  std::array<Buffer, 2> buffers_;
+  // A micro-batch takes three (inputs, targets, where which token stands): so many that the host prepares the next one, and
+  // most of one more, while the device computes.
+  std::array<Buffer, 8> buffers_;
   size_t next_ = 0;
 };
 
