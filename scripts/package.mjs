@@ -39,7 +39,9 @@ async function writeNotices() {
   // Each library's origin: what ldd resolves without the copies in dist/.
   for (const [name, file] of await neededLibraries(join(root, "build", "native", "muonscope.node")))
     parts.push(await libraryNotice(name, file));
-  for (const file of readFileSync(join(root, "build", "native", "static-libraries.txt"), "utf8").split("\n").filter(Boolean))
+  for (const file of readFileSync(join(root, "build", "native", "static-libraries.txt"), "utf8")
+    .split("\n")
+    .filter(Boolean))
     parts.push(await libraryNotice(basename(file), file));
   const head = `Muonscope ${manifest.version} contains the following software of others.`;
   writeFileSync(join(dist, "THIRD-PARTY-NOTICES.txt"), [head, ...parts].join(`\n\n${"=".repeat(80)}\n\n`) + "\n");

@@ -66,14 +66,14 @@ export const LR_FACTOR: Knob = {
 };
 
 export type RunStatus =
-  | "starting"   // folder is there, no step yet, process alive
+  | "starting" // folder is there, no step yet, process alive
   | "running"
   | "paused"
   | "finished"
   | "stopped"
-  | "failed"     // wrote why
-  | "crashed"    // process gone without a word
-  | "unknown";   // no events: another tool's log, or another host's process
+  | "failed" // wrote why
+  | "crashed" // process gone without a word
+  | "unknown"; // no events: another tool's log, or another host's process
 
 export interface RunState {
   status: RunStatus;

@@ -15,7 +15,9 @@ async function main(selected: string[]): Promise<void> {
   const wants = (name: string): boolean => selected.length === 0 || selected.includes(name);
   const addon = loadAddon();
   const commit = execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim();
-  console.log(`commit ${commit}; ${cpus().length} × ${cpus()[0]?.model ?? "?"}; load ${loadavg()[0]?.toFixed(2) ?? "?"}; node ${process.version}`);
+  console.log(
+    `commit ${commit}; ${cpus().length} × ${cpus()[0]?.model ?? "?"}; load ${loadavg()[0]?.toFixed(2) ?? "?"}; node ${process.version}`,
+  );
   for (const { id, detail } of addon.backends()) console.log(`backend ${id}: ${detail}`);
   if (wants("steps") || wants("optimizer")) {
     const python = process.env["MUONSCOPE_PYTHON"] ?? "python3";

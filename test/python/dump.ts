@@ -26,8 +26,7 @@ const asTensor = (name: string, ids: Int32Array): NamedTensor => ({
   data: Float32Array.from(ids),
 });
 
-const prefixed = (prefix: string, tensors: NamedTensor[]): NamedTensor[] =>
-  tensors.map((t) => ({ ...t, name: `${prefix}/${t.name}` }));
+const prefixed = (prefix: string, tensors: NamedTensor[]): NamedTensor[] => tensors.map((t) => ({ ...t, name: `${prefix}/${t.name}` }));
 
 async function main(out: string): Promise<void> {
   const engine = await loadAddon().createEngine({

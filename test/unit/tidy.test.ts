@@ -107,13 +107,13 @@ describe("tidy: native", () => {
     matches(files, new RegExp(`^\\s*#\\s*include\\s*[<"]${pattern.source}`, "gm"));
   it("only addon/ knows Node-API", () => {
     assertNone(
-      includes(find(["native/{core,backend,test}/**/*.{h,cc,cu}"]), /(napi|node_api|js_native_api)/),
+      includes(find(["native/{core,backend,test}/**/*.{h,cc,cu,cuh}"]), /(napi|node_api|js_native_api)/),
       "native/addon alone includes napi",
     );
   });
   it("only backend/cuda knows CUDA", () => {
-    const files = find("native/**/*.{h,cc}").filter((file) => !file.startsWith("native/backend/cuda/"));
-    assertNone(includes(files, /(cuda|cublas|nccl|nvml)/), "native/backend/cuda alone includes CUDA");
+    const files = find("native/**/*.{h,cc}").filter((file) => !/^native\/(backend\/cuda\/|test\/cu)/.test(file));
+    assertNone(includes(files, /(cuda|cublas|nccl|nvml)/), "native/backend/cuda, and tests of it, alone include CUDA");
   });
   it("core knows no backend but by its interface", () => {
     assertNone(
@@ -122,7 +122,7 @@ describe("tidy: native", () => {
     );
   });
   it("exits and aborts nowhere", () => {
-    const files = find("native/{core,backend,addon}/**/*.{h,cc}");
+    const files = find("native/{core,backend,addon}/**/*.{h,cc,cu,cuh}");
     assertNone(
       matches(files, /(?<![\w.>])(?:std::)?(?:exit|abort|terminate|quick_exit|_Exit)\s*\(|(?<!static_)\bassert\s*\(/g),
       "native code throws",
@@ -131,7 +131,7 @@ describe("tidy: native", () => {
 });
 
 describe("tidy: files", () => {
-  const code = find(["{extension,webview,test,scripts}/**/*.{ts,mjs,css,py}", "native/**/*.{h,cc,cu}", "native/CMakeLists.txt"]);
+  const code = find(["{extension,webview,test,scripts}/**/*.{ts,mjs,css,py}", "native/**/*.{h,cc,cu,cuh}", "native/**/CMakeLists.txt"]);
 
   it("each begins with a comment that says what it is for", () => {
     const begins = /^(?:#!.*\n)?(?:\/\/ \S|\/\*\*?\s+\S|\/\*\*\n \* \S|# \S|#\n# \S|"""\S)/;
