@@ -33,7 +33,7 @@ async function groups(watch) {
     tests: {
       ...node,
       minify: false,
-      entryPoints: [...sources("test/{unit,ui,cuda}/*.test.ts"), ...sources("test/{golden/golden,bench/bench,python/dump}.ts")],
+      entryPoints: [...sources("test/{unit,ui,cuda}/*.test.ts"), ...sources("test/{golden/golden,bench/bench,gpu/check,python/dump}.ts")],
       outbase: "test",
       outdir: "dist/test",
       packages: "external",

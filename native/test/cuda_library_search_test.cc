@@ -15,8 +15,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// In this program, before anything is loaded: cuBLASLt is the fake one (test/fake_cublaslt), whatever this machine has.
-[[maybe_unused]] const int fakeIsChosen = setenv("MUONSCOPE_CUDA_LIBRARIES", MUONSCOPE_FAKE_CUDA_LIBRARIES, 1);
+// In this program, before anything is loaded: cuBLASLt is the fake one (test/fake_cublaslt), whatever this machine has; unless it
+// is to test a real device (test/backends.h).
+[[maybe_unused]] const int fakeIsChosen =
+    std::getenv("MUONSCOPE_TEST_DEVICE") ? 0 : setenv("MUONSCOPE_CUDA_LIBRARIES", MUONSCOPE_FAKE_CUDA_LIBRARIES, 1);
 
 const WantedLibrary missing{"cuBLASLt", {"libmuonscopeTest.so.13", "libmuonscopeTest.so.12"}, "nvidia-cublas"};
 
