@@ -120,9 +120,9 @@ class Backend {
   // Y = X·target/max(‖X‖_F, smallest)
   virtual void normalize(ComputeBatch y, Batch x, double target, double smallest) = 0;
   virtual void normalize(Batch y, Batch x, double target, double smallest) = 0;  // Y may be X
-  // C = A·Aᵀ (or Aᵀ·A): symmetric, both triangles written, half the arithmetic of a product.
+  // C = A·Aᵀ (or Aᵀ·A): symmetric but for rounding, both triangles written; half the arithmetic where that is faster.
   virtual void gram(ComputeBatch c, ComputeBatch a, Side side) = 0;
-  // Z = c0·I + c1·A + c2·A² for a symmetric A: half the arithmetic of a product.
+  // Z = c0·I + c1·A + c2·A² for a symmetric A: likewise.
   virtual void polynomial(ComputeBatch z, ComputeBatch a, double c0, double c1, double c2) = 0;
   // C = A·B for symmetric A and B that commute, whose product is symmetric: half the arithmetic.
   virtual void symmetric(ComputeBatch c, ComputeBatch a, ComputeBatch b) = 0;

@@ -63,9 +63,13 @@ TEST_ON_BACKENDS("sharding: any number of ranks gives the same weights under the
   const std::vector<std::pair<std::string, KnobValues>> recipes = {
       {"adamw", {}},           {"muon", {}},           {"muon-original", {}}, {"normuon", {}},        {"normuon-reference", {}},
       {"normuon-speedrun", {}}, {"normuon", coordinate}, {"normuon", before},   {"normuon", longer}, {"normuon", {{"orthogonalize", false}}}};
+  // The CPU multiplies a matrix the same way whatever others are in its batch. A device's library may not (seen with cuBLASLt), and
+  // other ranks make other batches: sums in another order, so a rounding of 6e-8, which five steps of Newton–Schulz make up to
+  // 3.4^5 = 470 times as large where singular values are small: 3e-5 of those, a third of that is allowed of the whole.
+  const double tolerance = backend->info().id == "cpu" ? 1e-6 : 1e-5;
   for (const auto& [preset, knobs] : recipes) {
     const auto one = run(*backend, preset, knobs, 1);
-    for (const int ranks : {2, 3, 4, 8, 50}) CHECK_LE(worstDifference(run(*backend, preset, knobs, ranks), one), 1e-6);
+    for (const int ranks : {2, 3, 4, 8, 50}) CHECK_LE(worstDifference(run(*backend, preset, knobs, ranks), one), tolerance);
   }
 }
 

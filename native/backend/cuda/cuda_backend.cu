@@ -28,6 +28,7 @@ void open(Stream& stream, std::array<cudaEvent_t, 4>& marks, int device) {
   check(cudaSetDevice(device), "choosing the device");
   stream.device = device;
   check(cudaDeviceGetAttribute(&stream.multiprocessors, cudaDevAttrMultiProcessorCount, device), "asking what the GPU is");
+  check(cudaDeviceGetAttribute(&stream.major, cudaDevAttrComputeCapabilityMajor, device), "asking what the GPU is");
   check(cudaStreamCreateWithFlags(&stream.handle, cudaStreamNonBlocking), "opening a stream of work");
   for (cudaEvent_t& mark : marks) check(cudaEventCreate(&mark), "making a mark for the work");
 }

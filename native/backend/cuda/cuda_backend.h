@@ -56,7 +56,7 @@ class CudaBackend final : public Backend {
   bool prefersGram(int64_t rows, int64_t cols) const override;
   int64_t preferredBatch(int64_t rows, int64_t cols) const override;
 
-  // normalize.cu
+  // normalize.cu; rows.cu, columns.cu: statistics
   void normalize(ComputeBatch y, Batch x, double target, double smallest) override;
   void normalize(Batch y, Batch x, double target, double smallest) override;
   void rowMeanSquare(float* out, Batch x) override;
@@ -110,6 +110,11 @@ class CudaBackend final : public Backend {
 
  private:
   int64_t computeBytes() const { return info_.computeBytes; }
+  // D = alpha·op(A)·op(B) + beta·C by cuBLASLt, for every matrix of a batch. C is not looked at where beta is 0.
+  void products(ComputeBatch d, ComputeBatch c, ComputeBatch a, bool transposeA, ComputeBatch b, bool transposeB, double alpha,
+                double beta);
+  // Whether a product with a symmetric result takes less time as a whole one by cuBLASLt than half of it by own kernels.
+  bool wholeIsFaster() const;
 
   BackendInfo info_;
   Precision precision_;

@@ -15,6 +15,7 @@ struct Stream {
   int device = 0;
   cudaStream_t handle = nullptr;
   int multiprocessors = 1;  // of the device
+  int major = 8;            // of its compute capability
 };
 
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -51,8 +51,14 @@ void CudaBackend::multiply(ComputeBatch c, ComputeBatch a, ComputeBatch b) {
   if (c.count != a.count || c.count != b.count)
     throw std::runtime_error("multiply: expected batches of one length, received " + std::to_string(c.count) + " results for " +
                              std::to_string(a.count) + " and " + std::to_string(b.count) + " matrices");
+  products(c, c, a, false, b, false, 1, 0);
+}
+
+void CudaBackend::products(ComputeBatch d, ComputeBatch c, ComputeBatch a, bool transposeA, ComputeBatch b, bool transposeB,
+                           double alpha, double beta) {
   const Operands of(precision_);
-  blas_->matmul({of(c), of(c), of(a), of(b), false, false, c.count, 1, 0, of.tf32});
+  blas_->matmul({of(d), of(c), of(a), of(b), transposeA, transposeB, d.count, static_cast<float>(alpha), static_cast<float>(beta),
+                 of.tf32});
 }
 
 }  // namespace muonscope::cuda

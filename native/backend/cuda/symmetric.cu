@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/reduce.cuh"
 #include "backend/cuda/symmetric_plain.cuh"
 #include "backend/cuda/symmetric_tensor_core.cuh"
 
@@ -42,6 +43,22 @@ void multiplySymmetric(const Stream& stream, const SymmetricProduct<T>& product,
   }
 }
 
+constexpr int diagonalThreads = 256;  // any number of warps: A comes from the L2 cache, where the product left it
+
+// The diagonal of c0·I + c1·A + c2·A² for matrices [size, size], a warp for each of their `rows` in all. Since A is symmetric that
+// of A² is the sum of a row's squares. Not added to what the product stored: that is rounded, and mostly cancels.
+template <class T>
+__global__ void diagonalOfPolynomial(T* z, const T* a, int64_t size, int64_t rows, float c0, float c1, float c2) {
+  const int lane = threadIdx.x % warpSize32, warps = blockDim.x / warpSize32;
+  for (int64_t i = int64_t{blockIdx.x} * warps + threadIdx.x / warpSize32; i < rows; i += int64_t{gridDim.x} * warps) {
+    const T* row = a + i * size;
+    float squares = 0;
+    for (int64_t j = lane; j < size; j += warpSize32) squares += toFloat(row[j]) * toFloat(row[j]);
+    squares = warpSum(squares);
+    if (lane == 0) z[i * size + i % size] = fromFloat<T>(c0 + c1 * toFloat(row[i % size]) + c2 * squares);
+  }
+}
+
 struct Terms {
   double alpha = 1, beta = 0, diagonal = 0;
 };
@@ -66,14 +83,32 @@ void multiplySymmetric(const Stream& stream, int64_t computeBytes, ComputeBatch 
 
 }  // namespace
 
+bool CudaBackend::wholeIsFaster() const {
+  // The kernels here multiply with mma.sync. cuBLASLt has wgmma where compute capability 9 does: there a whole product by it took
+  // 0.48 to 0.69 of the time of half of one here (measured, H200, 12 matrices with results of 768×768 and depths of 768 to 3072). In
+  // tf32 it is tensor cores against none.
+  return precision_ == Precision::tf32 || (precision_ == Precision::bf16 && stream_.major >= 9);
+}
+
 void CudaBackend::gram(ComputeBatch c, ComputeBatch a, Side side) {
   checkResult("gram", c, a, side == Side::rows ? a.rows : a.cols);
+  if (wholeIsFaster()) return products(c, c, a, side == Side::columns, a, side == Side::rows, 1, 0);
   multiplySymmetric(stream_, computeBytes(), c, a, a, nullptr, side, {});
 }
 
 void CudaBackend::polynomial(ComputeBatch z, ComputeBatch a, double c0, double c1, double c2) {
   checkSquare("polynomial", a);
   checkResult("polynomial", z, a, a.rows);
+  if (wholeIsFaster()) {
+    products(z, a, a, false, a, false, c2, c1);
+    return withComputeType(computeBytes(), [&](auto zero) {
+      using T = decltype(zero);
+      const int64_t rows = z.count * z.rows;
+      cuda::launch(stream_, diagonalOfPolynomial<T>, gridFor(stream_, rows, diagonalThreads / warpSize32), diagonalThreads, 0,
+                   static_cast<T*>(z.data), static_cast<const T*>(a.data), z.rows, rows, static_cast<float>(c0), static_cast<float>(c1),
+                   static_cast<float>(c2));
+    });
+  }
   multiplySymmetric(stream_, computeBytes(), z, a, a, a.data, Side::rows, {c2, c1, c0});
 }
 
@@ -86,12 +121,13 @@ void CudaBackend::symmetric(ComputeBatch c, ComputeBatch a, ComputeBatch b) {
 }
 
 bool CudaBackend::prefersGram(int64_t rows, int64_t cols) const {
-  // In bf16 it diverges on decaying spectra (measured, shared/design/performance.md, 1.3). Otherwise, for sides m ≤ n and five
-  // steps, it takes 6m²n + 14m³ floating-point operations against 15m²n + 5m³ (1.1 there): the same for squares, 0.74 at
-  // 2:1. Below 2:1 the gain is not worth rounding errors that are larger, and below 64 launches are what costs.
+  // In bf16 it diverges on decaying spectra (measured: singular values of 7.6 for a geometric one of κ = 100), and ten bits, as tf32
+  // has, leave errors of 0.16 there. In fp32, for sides m ≤ n and five steps, it takes 6m²n + 14m³ floating-point operations against
+  // 15m²n + 5m³ (derived): the same for squares, 0.74 at 2:1. Below 2:1 the gain is not worth rounding errors that are larger, and
+  // below 64 launches are what costs.
   constexpr int64_t gramRatio = 2, gramSmallest = 64;
   const int64_t shorter = std::min(rows, cols), longer = std::max(rows, cols);
-  return computeBytes() == 4 && shorter >= gramSmallest && longer >= gramRatio * shorter;
+  return precision_ == Precision::fp32 && shorter >= gramSmallest && longer >= gramRatio * shorter;
 }
 
 int64_t CudaBackend::preferredBatch(int64_t rows, int64_t cols) const {
