@@ -7,6 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent } from "../protocol/runFolder";
 import type { DeviceChoice } from "./devices";
 import { makeRunFolder } from "./newFolder";
+import { goLast } from "./priority";
 import { LineTail } from "./tail";
 import { environmentOf, nodeOf, type TrainerProgram } from "./trainerProgram";
 
@@ -17,6 +18,8 @@ export interface LaunchOptions extends TrainerProgram {
   runsFolder: string;
   /** What a new run is to run on, whatever its file says. */
   device?: DeviceChoice | undefined;
+  /** Told the folder of a new run before its trainer starts. The folder goes again where the trainer does not come that far. */
+  onFolder?: (folder: string) => void;
 }
 
 /** Milliseconds between looks for the first sign of life. */
@@ -28,6 +31,7 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   const resumed = "resume" in source;
   const file = "runFile" in source ? source.runFile : "file" in source ? source.file : "";
   const folder = resumed ? source.resume : await makeRunFolder(options.runsFolder, file);
+  if (!resumed) options.onFolder?.(folder);
   const logPath = join(folder, TRAINER_LOG);
   const before = existsSync(logPath) ? (await stat(logPath)).size : 0;
   const events = new LineTail(join(folder, EVENTS_JSONL));
@@ -61,6 +65,8 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
       stdio: ["pipe", log.fd, log.fd],
       env: environmentOf(options),
     });
+    // At once: threads take over the priority of the one that makes them.
+    const complaint = child.pid === undefined ? undefined : goLast(child.pid);
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
@@ -68,6 +74,7 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
     });
     // It ends before it has read a template: its message is in the log.
     child.stdin?.on("error", () => undefined);
+    if (complaint) await log.appendFile(`${complaint}\n`);
     return { child, ended };
   } finally {
     await log.close();

@@ -6,6 +6,9 @@ import { RUN_FILE_SUFFIX } from "./spec";
 /** Where the runs of a run file go unless told otherwise: beside it. */
 export const defaultRunsFolder = (runFile: string): string => join(dirname(runFile), ".muonscope", "runs");
 
+/** What a run is called while nothing but its folder is known: the folder's name, without the time that `makeRunFolder` puts before. */
+export const nameOfFolder = (folder: string): string => basename(folder).replace(/^\d{4}-\d\d-\d\d-\d{6}-(?=.)/, "");
+
 /** Absolute path of a folder that was not there before, named after the time and the run file. Rejects with what to do. */
 export async function makeRunFolder(runsFolder: string, runFile: string): Promise<string> {
   const name = basename(runFile)

@@ -37,7 +37,11 @@ export function deriveState(signs: Signs): RunState {
 
 function statusOf(signs: Signs): { status: RunStatus; reason: string | null } {
   const last = signs.events.findLast((event) => STATES.has(event.type));
-  if (!last) return { status: signs.described ? "starting" : "unknown", reason: null };
+  if (!last) {
+    // A folder with nothing in it has just been made; one with numbers and no word of how they came is another tool's.
+    const begins = signs.described || signs.lastTime === null;
+    return { status: begins ? "starting" : "unknown", reason: null };
+  }
   if (last.type === "finished") return { status: "finished", reason: null };
   if (last.type === "stopped") return { status: "stopped", reason: last.reason };
   if (last.type === "failed") return { status: "failed", reason: last.message };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as vscode from "vscode";
 import { formatCompact, formatMemory } from "../protocol/format";
 import type { Alert, FromDashboard, SetKnobMessage, ToDashboard } from "../protocol/panels";
-import { TRAINER_LOG, type RunEvent, type RunJson } from "../protocol/runFolder";
+import { TRAINER_LOG, type RunEvent, type RunJson, type RunStatus } from "../protocol/runFolder";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
 import type { App } from "./app";
@@ -42,13 +42,20 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
   protected override messages(): ToDashboard[] {
     const { run, app } = this;
     const { reader, events, json, state } = run;
-    if (run.known && this.panel.title !== run.name) this.panel.title = run.name;
+    if (this.panel.title !== run.name) this.panel.title = run.name;
     if (state.status === "failed" && this.logTail === null) void this.readLog();
     if (state.status !== "failed") this.logTail = null;
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
     const trusted = vscode.workspace.isTrusted;
     return [
-      { type: "run", name: run.name, folder: run.folder, subtitle: subtitle(json), detail: detail(json), catalog: catalogOf([reader]) },
+      {
+        type: "run",
+        name: run.name,
+        folder: run.folder,
+        subtitle: subtitle(json, state.status),
+        detail: detail(json),
+        catalog: catalogOf([reader]),
+      },
       { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, run.live ? state.steps : null) },
       {
         type: "record",
@@ -60,7 +67,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
         type: "controls",
         controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
         status: state.status,
-        can: { control: trusted && run.live, resume: trusted && run.resumable && json !== undefined },
+        can: { control: trusted && run.live && json !== undefined, resume: trusted && run.resumable && json !== undefined },
         cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
         pending: app.orders.pendingDeeds(run),
       },
@@ -95,8 +102,8 @@ const alertOf = (event: RunEvent): Alert[] =>
   event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [];
 
 /** Preset, size, data and machine in a line. */
-function subtitle(json: RunJson | undefined): string {
-  if (!json) return "a log that another tool wrote";
+function subtitle(json: RunJson | undefined, status: RunStatus): string {
+  if (!json) return status === "starting" ? "" : "a log that another tool wrote";
   const { model, preset, backend } = json.spec;
   const parameters = json.parameters.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
   const id = json.backend.id || backend;

@@ -29,8 +29,4 @@ export function pageHtml(webview: vscode.Webview, extension: vscode.Uri, name: s
 </html>`;
 }
 
-/** Until there is something to show. */
-export const waitingHtml = (text: string): string =>
-  `<!DOCTYPE html><html lang="en"><head><meta http-equiv="Content-Security-Policy" content="default-src 'none'"></head><body><p>${escape(text)}</p></body></html>`;
-
 const escape = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -3,7 +3,6 @@ import * as vscode from "vscode";
 import type { App } from "./app";
 import { ComparePage, type CompareSource } from "./comparePage";
 import { Dashboard } from "./dashboard";
-import { waitingHtml } from "./pageHtml";
 import type { Run } from "./run";
 
 export class Pages implements vscode.Disposable {
@@ -45,20 +44,9 @@ export class Pages implements vscode.Disposable {
     return this.fill(run, dashboardPanel(run.name));
   }
 
-  /** A dashboard for a run that is about to start: the window loads the page meanwhile. `cancel`: it did not start. */
-  prepareDashboard(title: string): { show(run: Run): Promise<unknown>; cancel(): void } {
-    const panel = dashboardPanel(title);
-    let closed = false;
-    panel.onDidDispose(() => (closed = true));
-    panel.webview.html = waitingHtml("Starting the trainer…");
-    return {
-      show: async (run) => {
-        // Closed by its user: not opened again against their will.
-        if (this.dashboards.has(run)) panel.dispose();
-        else if (!closed) await this.fill(run, panel);
-      },
-      cancel: () => panel.dispose(),
-    };
+  /** The dashboard of a run whose trainer is about to start: the window loads the page meanwhile. */
+  prepareDashboard(run: Run): Dashboard {
+    return this.adopt(run, dashboardPanel(run.name));
   }
 
   openCompare(runs: readonly Run[]): Promise<ComparePage> {

@@ -1,7 +1,7 @@
 /** One run as the editor knows it: always its summary, and all its numbers while someone looks at it or it is live. */
-import { basename } from "node:path";
 import type { RunSummary } from "../protocol/panels";
 import type { RunEvent, RunJson, RunState } from "../protocol/runFolder";
+import { nameOfFolder } from "../runs/newFolder";
 import { RunReader } from "../runs/runFolder";
 
 const LIVE: readonly RunState["status"][] = ["starting", "running", "paused"];
@@ -30,7 +30,7 @@ export class Run {
   }
 
   get name(): string {
-    return this.json?.name ?? basename(this.folder);
+    return this.json?.name ?? nameOfFolder(this.folder);
   }
 
   get live(): boolean {

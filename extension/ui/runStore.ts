@@ -41,7 +41,7 @@ export class RunStore implements vscode.Disposable {
 
   /** Newest first. */
   get runs(): Run[] {
-    return [...this.byFolder.values()].filter((run) => run.known).sort((a, b) => (b.state.startedAt ?? 0) - (a.state.startedAt ?? 0));
+    return [...this.byFolder.values()].filter((run) => run.known).sort((a, b) => startOf(b) - startOf(a));
   }
 
   get(folder: string): Run | undefined {
@@ -162,6 +162,9 @@ export class RunStore implements vscode.Disposable {
     if (!run.live && !run.held) run.rest();
   }
 }
+
+/** Milliseconds since the epoch; a run that is about to start is the newest. */
+const startOf = (run: Run): number => run.state.startedAt ?? Number.MAX_VALUE;
 
 async function eventsSize(folder: string): Promise<number> {
   try {

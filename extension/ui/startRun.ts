@@ -1,6 +1,6 @@
 /** Starts training runs: from a run file of the workspace or a template, and stopped ones again from their last checkpoint. */
 import { readFile } from "node:fs/promises";
-import { basename, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import * as vscode from "vscode";
 import type { EngineDescription } from "../protocol/description";
 import type { RunSpec } from "../protocol/runFile";
@@ -8,6 +8,7 @@ import { launch, type LaunchOptions } from "../runs/launch";
 import { resolveSpec, RUN_FILE_SUFFIX } from "../runs/spec";
 import { TEMPLATES, type Template } from "../runs/templates";
 import type { App } from "./app";
+import type { Dashboard } from "./dashboard";
 import { chooseDevice } from "./devices";
 import type { Run } from "./run";
 import { runsFolder } from "./settings";
@@ -40,14 +41,14 @@ export async function startRun(app: App, argument?: unknown): Promise<string | u
   const chosen = await chooseDevice(app, read.spec, folder);
   if (!chosen) return undefined;
   const source = content ? { content, file } : { runFile: file };
-  return begin(app, basename(file, RUN_FILE_SUFFIX), folder, { source, runsFolder: runs, ...chosen });
+  return begin(app, folder, { source, runsFolder: runs, ...chosen });
 }
 
 /** Goes on with a stopped, failed or crashed run from its last checkpoint. */
 export async function resumeFromCheckpoint(app: App, run: Run): Promise<string | undefined> {
   if (!refuseUntrusted()) return undefined;
   const folder = vscode.workspace.getWorkspaceFolder(vscode.Uri.file(run.folder)) ?? vscode.workspace.workspaceFolders?.[0];
-  return begin(app, run.name, folder, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
+  return begin(app, folder, { source: { resume: run.folder }, runsFolder: join(run.folder, "..") });
 }
 
 /** False, and said, in a workspace whose files are not to be executed. */
@@ -61,23 +62,25 @@ export function refuseUntrusted(): boolean {
 
 async function begin(
   app: App,
-  name: string,
   workspaceFolder: vscode.WorkspaceFolder | undefined,
   what: Pick<LaunchOptions, "source" | "runsFolder" | "device">,
 ): Promise<string | undefined> {
-  const dashboard = "resume" in what.source ? undefined : app.pages.prepareDashboard(name);
+  let dashboard: Dashboard | undefined;
+  const onFolder = (folder: string) => (dashboard = app.pages.prepareDashboard(app.runs.of(folder)));
   try {
     const { folder, pid } = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: "Starting the trainer…" },
-      async () => launch({ ...what, ...(await app.devices.program(workspaceFolder)) }),
+      async () => launch({ ...what, ...(await app.devices.program(workspaceFolder)), onFolder }),
     );
     app.log.info(`Trainer ${pid} runs in ${folder}`);
     const run = app.runs.of(folder);
     app.runs.active = run;
-    await (dashboard ? dashboard.show(run) : app.pages.openDashboard(run));
+    // A page that its user closed meanwhile is not opened again against their will.
+    await (dashboard ? app.runs.read(run) : app.pages.openDashboard(run));
     return folder;
   } catch (error) {
-    dashboard?.cancel();
+    dashboard?.panel.dispose();
+    await app.runs.refresh();
     app.log.error(`The run did not start: ${(error as Error).message}`);
     void vscode.window
       .showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output")

@@ -1,9 +1,11 @@
 /** Launching, whatever the trainer's timing: scripts in its place that are early, late or gone at once. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { launch } from "../../extension/runs/launch";
+import { RunReader } from "../../extension/runs/runFolder";
 import { temporaryFolder } from "./folders";
 
 /** A trainer of these lines; `folder` is where its run goes. */
@@ -33,6 +35,33 @@ describe("a launch", { timeout: 60_000 }, () => {
       assert.match(readFileSync(join(folder, "events.jsonl"), "utf8"), new RegExp(`"pid":${pid}`));
     });
   }
+
+  it("names the folder before the trainer starts, so that it can be looked at: there is nothing in it, and its run is starting", async (t) => {
+    const seen: { files: string[]; status: Promise<string> }[] = [];
+    const onFolder = (place: string) => {
+      const reader = new RunReader(place);
+      seen.push({ files: readdirSync(place), status: reader.poll().then(() => reader.state().status) });
+    };
+    await launch({ ...trainer(t, "setTimeout(() => (started(), described()), 200)"), onFolder });
+    assert.deepEqual(
+      seen.map(({ files }) => files),
+      [[]],
+    );
+    assert.equal(await seen[0]!.status, "starting");
+  });
+
+  it("lets others go first: the trainer has less than normal priority, among sessions, too", async (t) => {
+    const lines = `const { existsSync, readFileSync } = require("node:fs");
+const session = "/proc/self/autogroup";
+const niceness = [require("node:os").getPriority()];
+if (existsSync(session)) niceness.push(Number(/nice (-?\\d+)/.exec(readFileSync(session, "utf8"))[1]));
+writeFileSync(join(folder, "said"), JSON.stringify(niceness));
+started(); described()`;
+    const { folder } = await launch(trainer(t, lines));
+    const { PRIORITY_BELOW_NORMAL } = constants.priority;
+    const expected = existsSync("/proc/self/autogroup") ? [PRIORITY_BELOW_NORMAL, PRIORITY_BELOW_NORMAL] : [PRIORITY_BELOW_NORMAL];
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, "said"), "utf8")), expected);
+  });
 
   it("passes on the chosen device and where the libraries are", async (t) => {
     const said = 'writeFileSync(join(folder, "said"), JSON.stringify([process.argv.slice(2), process.env.MUONSCOPE_CUDA_LIBRARIES]));';
