@@ -37,7 +37,7 @@ const chart = (frame: Frame, panel: string): Locator => frame.locator(`#${panel}
 
 const toTop = (frame: Frame): Promise<void> => frame.evaluate(() => scrollTo(0, 0));
 
-describe("the way of a new user", { timeout: 240_000 }, () => {
+describe("the way of a new user", { timeout: 480_000 }, () => {
   let workbench: Workbench;
   let first = "";
   let firstLag = Infinity;
