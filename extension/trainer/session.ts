@@ -48,7 +48,7 @@ export async function openNew(
   const backend = chooseBackend(addon, spec.backend);
   const device = chooseDevice(backend, spec);
   const data = await openData(spec);
-  const engine = await createEngine(addon, spec, backend, data);
+  const engine = await createEngine(addon, spec, backend, paddedVocabulary(data));
   const folder = await makeFolder();
   const run: RunJson = {
     format: 1,
@@ -86,7 +86,8 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
   const backend = chooseBackend(addon, run.backend.id);
   const device = chooseDevice(backend, spec);
   const data = await openData(spec);
-  const engine = await createEngine(addon, spec, backend, data);
+  const vocabulary = run.parameters.find(({ name }) => name === EMBEDDING)?.rows ?? paddedVocabulary(data);
+  const engine = await createEngine(addon, spec, backend, vocabulary);
   const description = addon.describe();
   if (found.content) {
     await engine.load(step, found.content.tensors);
@@ -206,8 +207,17 @@ function chooseDevice({ devices }: BackendReport, { device }: RunSpec): string |
   throw new UserError(`device: expected one that is there, received ${device}:\n${list}`);
 }
 
+/**
+ * Rows of the embedding and the head: those of the data's vocabulary and some that no token uses, up to a multiple of 128, so that rows
+ * of logits are aligned in memory: GPT-2's 50,257 are 50,304 then, as in karpathy/nanoGPT and KellerJordan/modded-nanogpt.
+ */
+const paddedVocabulary = ({ vocabulary }: Data): number => Math.ceil(vocabulary / 128) * 128;
+
+/** The parameter whose rows tell with which vocabulary a run began. */
+const EMBEDDING = "embed";
+
 /** A refusal by the engine (memory, precision, device) is one of the run, and its message says what to do. */
-async function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport, data: Data): Promise<Engine> {
+async function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport, vocabulary: number): Promise<Engine> {
   try {
     return await addon.createEngine({
       backend: backend.id,
@@ -215,7 +225,7 @@ async function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport,
       device: spec.device,
       precision: spec.precision,
       seed: spec.seed,
-      model: { vocabulary: data.vocabulary, ...spec.model },
+      model: { vocabulary, ...spec.model },
       batch: spec.batch.size,
       preset: spec.preset,
       optimizer: spec.optimizer,

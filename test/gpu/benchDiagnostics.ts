@@ -5,14 +5,17 @@ import { join } from "node:path";
 import { LOSS_TRAIN } from "../../extension/protocol/tags";
 import { RunReader } from "../../extension/runs/runFolder";
 import type { Contender } from "../bench/measure";
-import { type Bench, TURNS } from "./benching";
+import type { Bench } from "./benching";
 import { beside, ending, lastLines, run } from "./processes";
+import { count } from "./report";
 import { alternate } from "./table";
 
 /** The first step measures everything once; it is a constant, not a rate. */
 const SKIPPED = 20;
 /** The default of the run file. */
 const BUDGET = 0.02;
+/** Of both runs; each takes as long as ten turns of a step. */
+const TURNS = 3;
 
 async function secondsPerStep({ size, small, left }: Bench, folder: string, budget: number): Promise<number> {
   const { layers, width, heads } = size.model;
@@ -23,7 +26,7 @@ async function secondsPerStep({ size, small, left }: Bench, folder: string, budg
     precision: "bf16",
     model: { layers, width, heads, context: size.context },
     data: { files: [beside("text.txt")], tokenizer: small ? "bytes" : "gpt2" },
-    batch: { size: size.batch / 2 },
+    batch: { size: size.batch },
     steps,
     validation: { every: steps, batches: 1 },
     checkpoints: { every: 0 },
@@ -45,6 +48,9 @@ export async function diagnosticsRows(bench: Bench): Promise<void> {
   const contender = (budget: number): Contender => ({ run: async () => [await secondsPerStep(bench, folder, budget)] });
   try {
     const [on, off] = await alternate([contender(BUDGET), contender(0)], bench.small ? 1 : TURNS, 1);
+    const tokens = bench.size.batch * bench.size.context;
+    const whole = `${bench.size.name}, bf16, a run by the trainer, standard diagnostics, ${count(tokens)} tokens a step`;
+    bench.table.figure(whole, `${count(Math.round(tokens / on!))} tokens/s`);
     bench.table.ratio(`training step, ${bench.size.name}, bf16, standard diagnostics on ÷ off`, on!, off!, "≤ 1.03", "ms");
   } finally {
     rmSync(folder, { recursive: true, force: true });

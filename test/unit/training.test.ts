@@ -9,7 +9,7 @@ import { order } from "../../extension/runs/order";
 import type { EngineConfig } from "../../extension/trainer/addon";
 import { memory } from "./fakeAddon";
 import { temporaryFolder, until } from "./folders";
-import { begin, eventOf, eventsOf, read, small, valuesOf } from "./runs";
+import { begin, eventOf, eventsOf, read, resume, small, valuesOf } from "./runs";
 
 describe("a run", () => {
   it("leaves a folder that tells all of it", async (t) => {
@@ -76,6 +76,25 @@ describe("a run", () => {
     assert.deepEqual([session.device, session.run.backend.device], ["B, 80 GiB", "B, 80 GiB"]);
     assert.deepEqual(phases, [1, 11, 21, 31]);
     assert.deepEqual([...(await read(folder)).series("time/optimizer/apply")!.steps], phases);
+  });
+
+  it("pads GPT-2's vocabulary, as is usual, and goes on with the one that it began with", async (t) => {
+    const asked: EngineConfig[] = [];
+    const hooks = { onCreate: (config: EngineConfig) => void asked.push(config) };
+    const first = await begin(t, { steps: 3, data: { files: ["text.txt"], tokenizer: "gpt2" } }, hooks);
+    await first.done;
+    const path = join(first.folder, "run.json");
+    const run = JSON.parse(readFileSync(path, "utf8")) as RunJson;
+    const embed = { name: "embed", rows: 50257, cols: 2, group: "auxiliary" };
+    writeFileSync(path, JSON.stringify({ ...run, spec: { ...run.spec, steps: 4 }, parameters: [embed, ...run.parameters] }));
+    await (
+      await resume(first.folder, hooks)
+    ).done;
+    assert.deepEqual(
+      asked.map(({ model }) => model.vocabulary),
+      [50304, 50257],
+    );
+    assert.equal(run.data.vocabulary, 50257);
   });
 
   it("measures everything at first, and later within its budget", async (t) => {
