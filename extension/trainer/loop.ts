@@ -5,6 +5,7 @@ import { tokensPerStep } from "../runs/compare";
 import { validationBatches } from "./batches";
 import { writeCheckpoint } from "./checkpoints";
 import { MeasurePlan } from "./measure";
+import { peakMemory } from "./peakMemory";
 import { ProgressLine } from "./progress";
 import { scheduleFactor } from "./schedule";
 import type { Session } from "./session";
@@ -141,9 +142,9 @@ export class Loop {
     log.values(this.step, [{ tag: LOSS_VALIDATION, shape: "scalar", value: this.validationLoss }]);
   }
 
-  /** The trainer's largest resident size so far, bytes; Node counts in kilobytes. */
+  /** How much memory the trainer took at most. */
   private logMemory(): void {
-    this.session.log.values(this.step, [{ tag: "memory/peak_rss", shape: "scalar", value: process.resourceUsage().maxRSS * 1024 }]);
+    this.session.log.values(this.step, [{ tag: "memory/peak_rss", shape: "scalar", value: peakMemory() }]);
   }
 
   /** The file, or null when it could not be written: said, and the run goes on. */

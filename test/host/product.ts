@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as vscode from "vscode";
 import type { MuonscopeApi } from "../../extension/main";
 import type { RunEvent, RunState } from "../../extension/protocol/runFolder";
-import { waitFor } from "./waiting";
+import { atRest, waitFor } from "./waiting";
 
 export type Answer = Extract<RunEvent, { type: "applied" | "refused" }>;
 
@@ -23,8 +23,9 @@ export function workspaceFolder(): string {
 
 export const runFile = (name: string): vscode.Uri => vscode.Uri.file(join(workspaceFolder(), name));
 
-/** Loading its code and calling `activate`, as the extension host does it. */
+/** Loading its code and calling `activate`, as the extension host does it, once it has come to rest. */
 export async function millisecondsToActivate(): Promise<number> {
+  await atRest();
   assert.equal(product().isActive, false, "nothing in this workspace calls for it yet");
   const start = performance.now();
   await product().activate();

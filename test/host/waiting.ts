@@ -20,6 +20,22 @@ export async function waitFor<T>(
   }
 }
 
+/**
+ * Resolves when the extension host has had nothing long to do for two seconds, at the latest after ten: VS Code's own start, in which
+ * it activates the extensions that come with it, is over then.
+ */
+export async function atRest(): Promise<void> {
+  const SAMPLE_MS = 20;
+  const LATE_MS = 10;
+  const deadline = performance.now() + 10_000;
+  for (let quiet = 0; quiet < 2000 && performance.now() < deadline;) {
+    const before = performance.now();
+    await setTimeout(SAMPLE_MS);
+    const took = performance.now() - before;
+    quiet = took < SAMPLE_MS + LATE_MS ? quiet + took : 0;
+  }
+}
+
 /** Complete lines only: the last one may be half written. */
 export function eventsOf(folder: string): RunEvent[] {
   let text;

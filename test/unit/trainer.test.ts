@@ -132,6 +132,17 @@ describe("a launched trainer", { timeout: 300_000 }, () => {
     assert.deepEqual([reader.run!.name, reader.run!.runFile], ["muon", null]);
   });
 
+  it("logs what it took of memory itself, however large the process is that launched it", async (t) => {
+    const ballast = Buffer.alloc(600 * 2 ** 20, 1);
+    const { runFile, runsFolder } = workplace(t, { ...small, steps: 5 });
+    const { folder, pid } = await launch({ source: { runFile }, runsFolder, trainerScript });
+    killAfter(t, pid);
+    const reader = new RunReader(folder);
+    await until("the end", async () => (await reader.poll()) && reader.state().status === "finished");
+    const peak = reader.series("memory/peak_rss")!.values.at(-1)!;
+    assert.ok(peak > 20 * 2 ** 20 && peak < ballast.length, `${peak} bytes`);
+  });
+
   it("that cannot begin is an error with the trainer's sentence, and leaves nothing behind", async (t) => {
     const { runFile, runsFolder } = workplace(t, { ...small, steps: "many", optimizer: { normalise: true } });
     await assert.rejects(launch({ source: { runFile }, runsFolder, trainerScript }), {
