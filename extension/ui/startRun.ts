@@ -80,11 +80,12 @@ async function begin(
     return folder;
   } catch (error) {
     dashboard?.panel.dispose();
-    await app.runs.refresh();
     app.log.error(`The run did not start: ${(error as Error).message}`);
     void vscode.window
       .showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output")
       .then((picked) => picked && app.log.show());
+    // Its folder is gone again: so is its row.
+    await app.runs.refresh();
     return undefined;
   }
 }
