@@ -66,7 +66,7 @@ export const LR_FACTOR: Knob = {
 };
 
 export type RunStatus =
-  | "starting" // folder is there, no step yet, process alive
+  | "starting" // folder is there, no step yet; its process is alive, or about to be
   | "running"
   | "paused"
   | "finished"

