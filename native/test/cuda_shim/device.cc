@@ -1,4 +1,4 @@
-// The emulated device: what it says of itself and what kernels are allowed on it.
+// The emulated devices: what they say of themselves and what kernels are allowed on them.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "test/cuda_shim/call.h"
+#include "test/cuda_shim/devices.h"
 #include "test/cuda_shim/kernels.h"
 #include "test/cuda_shim/runtime.h"
 
@@ -16,22 +17,24 @@ namespace cudaShim {
 
 namespace {
 
-thread_local int currentDevice = 0;
+thread_local int current = 0;
 
 std::map<const void*, size_t>& sharedOfKernels() {
   static std::map<const void*, size_t> all;
   return all;
 }
 
+std::string size(dim3 d) { return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z); }
+
+}  // namespace
+
+int currentDevice() { return current; }
+
 cudaError_t usable(int device) {
   if (settings().driverVersion < CUDART_VERSION / 1000 * 1000) return cudaErrorInsufficientDriver;
   if (settings().devices == 0) return cudaErrorNoDevice;
   return device < 0 || device >= settings().devices ? cudaErrorInvalidDevice : cudaSuccess;
 }
-
-std::string size(dim3 d) { return std::to_string(d.x) + " x " + std::to_string(d.y) + " x " + std::to_string(d.z); }
-
-}  // namespace
 
 size_t allowedShared(const void* kernel) {
   const auto found = sharedOfKernels().find(kernel);
@@ -78,7 +81,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaGetDevice(int* device) {
   return call("cudaGetDevice", [&] {
-    *device = cudaShim::currentDevice;
+    *device = cudaShim::current;
     return cudaShim::usable(*device);
   });
 }
@@ -86,7 +89,7 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaSetDevice(int device) {
   return call("cudaSetDevice", [&] {
     const cudaError_t error = cudaShim::usable(device);
-    if (error == cudaSuccess) cudaShim::currentDevice = device;
+    if (error == cudaSuccess) cudaShim::current = device;
     return error;
   });
 }

@@ -1,19 +1,37 @@
 // Events: the time at which the work before them was done.
 #include <chrono>
+#include <memory>
 #include <set>
+#include <vector>
 
 #include "test/cuda_shim/call.h"
+#include "test/cuda_shim/capture.h"
+#include "test/cuda_shim/devices.h"
 #include "test/cuda_shim/memory.h"
 #include "test/cuda_shim/stream.h"
 
-struct CUevent_st {
-  bool timing = true, recorded = false, pending = false;
-  std::chrono::steady_clock::time_point time;
-  CUstream_st* stream = nullptr;             // that has it pending
-  const CUgraph_st* capturedInto = nullptr;  // when it was last recorded while capturing
+using namespace cudaShim;
+
+namespace {
+
+// One time that an event was recorded: who waits for that one does not wait for later ones.
+struct Record {
+  CUstream_st* stream;  // that has it pending
+  bool done = false;
+  std::chrono::steady_clock::time_point time = {};
 };
 
-using namespace cudaShim;
+}  // namespace
+
+struct CUevent_st {
+  int device;
+  bool timing;
+  std::shared_ptr<Record> record = nullptr;  // the latest; none before the first and while it is of a capture
+  // When it was last recorded in a capture:
+  bool captured = false;
+  std::weak_ptr<Capture> capture = {};  // none when that has ended
+  std::vector<size_t> nodes = {};       // what was before it
+};
 
 namespace {
 
@@ -22,16 +40,32 @@ std::set<CUevent_st*>& events() {
   return all;
 }
 
-void waitFor(CUevent_st& event) {
-  if (event.pending) runPending(*event.stream);
+// No more of a stream's work than is before the event.
+void waitFor(const Record& record) {
+  while (!record.done && runNext(*record.stream)) continue;
+}
+
+bool isPending(const CUevent_st& event) { return event.record && !event.record->done; }
+
+cudaError_t waitInCapture(CUstream_st& stream, CUevent_st& event) {
+  const std::shared_ptr<Capture> captured = event.capture.lock();
+  if (stream.capture && stream.capture != captured) {
+    stream.capture->invalid = true;
+    if (!captured) return cudaErrorStreamCaptureIsolation;
+    captured->invalid = true;
+    return cudaErrorStreamCaptureMerge;
+  }
+  if (!captured) return cudaErrorCapturedEvent;
+  if (captured->invalid) return cudaErrorStreamCaptureInvalidated;
+  captureWait(stream, captured, event.nodes);
+  return cudaSuccess;
 }
 
 }  // namespace
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   return call("cudaEventCreateWithFlags", [&] {
-    *event = new CUevent_st;
-    (*event)->timing = !(flags & cudaEventDisableTiming);
+    *event = new CUevent_st{currentDevice(), !(flags & cudaEventDisableTiming)};
     events().insert(*event);
     return cudaSuccess;
   });
@@ -42,7 +76,6 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlag
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return call("cudaEventDestroy", [&] {
     if (!events().contains(event)) return cudaErrorInvalidResourceHandle;
-    waitFor(*event);
     events().erase(event);
     delete event;
     return cudaSuccess;
@@ -52,21 +85,24 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return call("cudaEventRecord", [&] {
     if (!events().contains(event) || (stream && !isStream(stream))) return cudaErrorInvalidResourceHandle;
-    if (stream && stream->graph) {
-      if (stream->invalid) return cudaErrorStreamCaptureInvalidated;
-      event->capturedInto = stream->graph.get();
+    if (event->device != deviceOfStream(stream)) return cudaErrorInvalidResourceHandle;
+    if (stream && stream->capture) {
+      if (stream->capture->invalid) return cudaErrorStreamCaptureInvalidated;
+      event->captured = true;
+      event->capture = stream->capture;
+      event->nodes = stream->last;
+      event->record = nullptr;
       return cudaSuccess;
     }
-    waitFor(*event);
-    event->capturedInto = nullptr;
-    event->recorded = event->pending = true;
-    event->stream = stream;
-    const cudaError_t error = enqueue(stream, {CUgraphNode_st::library, nullptr, [event] {
-                                                 event->time = std::chrono::steady_clock::now();
-                                                 event->pending = false;
+    const auto record = std::make_shared<Record>(Record{stream});
+    const cudaError_t error = enqueue(stream, {CUgraphNode_st::library, nullptr, [record] {
+                                                 record->time = std::chrono::steady_clock::now();
+                                                 record->done = true;
                                                }});
-    if (error != cudaSuccess) event->recorded = event->pending = false;
-    return error;
+    if (error != cudaSuccess) return error;
+    event->captured = false;
+    event->record = record;
+    return cudaSuccess;
   });
 }
 
@@ -74,9 +110,9 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   return call("cudaEventQuery", [&] {
     if (!events().contains(event)) return cudaErrorInvalidResourceHandle;
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
-    if (event->capturedInto) return cudaErrorCapturedEvent;
-    if (!event->pending) return cudaSuccess;
-    waitFor(*event);  // whoever asks again is answered that it is done
+    if (event->captured) return cudaErrorCapturedEvent;
+    if (!isPending(*event)) return cudaSuccess;
+    waitFor(*event->record);  // whoever asks again is answered that it is done
     return cudaErrorNotReady;
   });
 }
@@ -85,8 +121,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return call("cudaEventSynchronize", [&] {
     if (!events().contains(event)) return cudaErrorInvalidResourceHandle;
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
-    if (event->capturedInto) return cudaErrorCapturedEvent;
-    waitFor(*event);
+    if (event->captured) return cudaErrorCapturedEvent;
+    if (isPending(*event)) waitFor(*event->record);
     checkGuardsInTurn(nullptr);
     return cudaSuccess;
   });
@@ -95,10 +131,11 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   return call("cudaEventElapsedTime", [&] {
     if (!events().contains(from) || !events().contains(to)) return cudaErrorInvalidResourceHandle;
-    if (from->capturedInto || to->capturedInto) return cudaErrorCapturedEvent;
-    if (!from->recorded || !to->recorded || !from->timing || !to->timing) return cudaErrorInvalidResourceHandle;
-    if (from->pending || to->pending) return cudaErrorNotReady;
-    *milliseconds = std::chrono::duration<float, std::milli>(to->time - from->time).count();
+    if (from->captured || to->captured) return cudaErrorCapturedEvent;
+    if (from->device != to->device) return cudaErrorInvalidResourceHandle;
+    if (!from->record || !to->record || !from->timing || !to->timing) return cudaErrorInvalidResourceHandle;
+    if (isPending(*from) || isPending(*to)) return cudaErrorNotReady;
+    *milliseconds = std::chrono::duration<float, std::milli>(to->record->time - from->record->time).count();
     return cudaSuccess;
   });
 }
@@ -106,13 +143,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return call("cudaStreamWaitEvent", [&] {
     if (!events().contains(event) || (stream && !isStream(stream))) return cudaErrorInvalidResourceHandle;
-    const CUgraph_st* capture = stream ? stream->graph.get() : nullptr;
-    // Work that is captured can only wait for work of the same capture. Streams that join one are not emulated.
-    if (capture != event->capturedInto) {
-      if (capture) stream->invalid = true;
+    if (!stream && event->captured) return forbiddenWhileCapturing() ? cudaErrorStreamCaptureImplicit : cudaErrorCapturedEvent;
+    if (event->captured) return waitInCapture(*stream, *event);
+    if (stream && stream->capture) {  // only what is captured with it can be waited for
+      stream->capture->invalid = true;
       return cudaErrorStreamCaptureIsolation;
     }
-    if (capture || !event->pending || event->stream == stream) return cudaSuccess;
-    return enqueue(stream, {CUgraphNode_st::library, nullptr, [event] { waitFor(*event); }});
+    if (!isPending(*event) || event->record->stream == stream) return cudaSuccess;
+    return enqueue(stream, {CUgraphNode_st::library, nullptr, [record = event->record] { waitFor(*record); }});
   });
 }

@@ -1,51 +1,30 @@
-// Capturing a stream into a graph, and launching it.
+// Graphs: making what was captured something that can be launched, changing it, and launching it.
+#include "test/cuda_shim/graph.h"
+
 #include <algorithm>
 
 #include "test/cuda_shim/call.h"
+#include "test/cuda_shim/capture.h"
 #include "test/cuda_shim/stream.h"
-
-struct CUgraphExec_st {
-  std::vector<std::shared_ptr<CUgraphNode_st>> nodes;
-};
 
 using namespace cudaShim;
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
-  return call("cudaStreamBeginCapture", [&] {
-    if (!stream) return cudaErrorStreamCaptureUnsupported;
-    if (!isStream(stream)) return cudaErrorInvalidResourceHandle;
-    if (stream->graph) return cudaErrorIllegalState;
-    stream->graph = std::make_unique<CUgraph_st>();
-    stream->mode = mode;
-    stream->thread = std::this_thread::get_id();
-    stream->invalid = false;
-    return cudaSuccess;
-  });
+struct CUgraphExec_st {
+  Nodes nodes;
+};
+
+namespace {
+
+// What keeps a node of an executable graph from becoming another one. The function and the device of a kernel and the devices of
+// the memory that is copied stay (CUDA Runtime API, cudaGraphExecUpdate).
+cudaGraphExecUpdateResult obstacle(const CUgraphNode_st& old, const CUgraphNode_st& now) {
+  if (old.after != now.after) return cudaGraphExecUpdateErrorTopologyChanged;
+  if (old.kind != now.kind) return cudaGraphExecUpdateErrorNodeTypeChanged;
+  if (old.function != now.function) return cudaGraphExecUpdateErrorFunctionChanged;
+  return old.devices != now.devices ? cudaGraphExecUpdateErrorParametersChanged : cudaGraphExecUpdateSuccess;
 }
 
-cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  return call("cudaStreamEndCapture", [&] {
-    *graph = nullptr;
-    if (!isStream(stream)) return cudaErrorInvalidResourceHandle;
-    if (!stream->graph) return cudaErrorIllegalState;
-    if (stream->mode != cudaStreamCaptureModeRelaxed && stream->thread != std::this_thread::get_id())
-      return cudaErrorStreamCaptureWrongThread;
-    std::unique_ptr<CUgraph_st> captured = std::move(stream->graph);
-    if (stream->invalid) return cudaErrorStreamCaptureInvalidated;
-    *graph = captured.release();
-    return cudaSuccess;
-  });
-}
-
-cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
-  return call("cudaStreamIsCapturing", [&] {
-    if (stream && !isStream(stream)) return cudaErrorInvalidResourceHandle;
-    *status = !stream || !stream->graph ? cudaStreamCaptureStatusNone
-              : stream->invalid         ? cudaStreamCaptureStatusInvalidated
-                                        : cudaStreamCaptureStatusActive;
-    return cudaSuccess;
-  });
-}
+}  // namespace
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   return call("cudaGraphInstantiate", [&] {
@@ -64,9 +43,8 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGra
       return cudaErrorGraphExecUpdateFailure;
     }
     for (size_t i = 0; i < exec->nodes.size(); ++i) {
-      const auto &old = *exec->nodes[i], &now = *graph->nodes[i];
-      if (old.kind == now.kind && old.function == now.function) continue;
-      result->result = old.kind != now.kind ? cudaGraphExecUpdateErrorNodeTypeChanged : cudaGraphExecUpdateErrorFunctionChanged;
+      result->result = obstacle(*exec->nodes[i], *graph->nodes[i]);
+      if (result->result == cudaGraphExecUpdateSuccess) continue;
       result->errorNode = graph->nodes[i].get();
       return cudaErrorGraphExecUpdateFailure;
     }
@@ -88,13 +66,14 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   return call("cudaGraphLaunch", [&] {
     if (!exec) return cudaErrorInvalidValue;
-    if (stream && stream->graph) {  // a graph within a graph is not emulated
-      stream->invalid = true;
+    if (stream && isStream(stream) && stream->capture) {  // a graph within a graph is not emulated
+      stream->capture->invalid = true;
       return cudaErrorStreamCaptureUnsupported;
     }
-    for (const auto& node : exec->nodes)
-      if (const cudaError_t error = enqueue(stream, *node); error != cudaSuccess) return error;
-    return cudaSuccess;
+    // Nothing that the executable becomes later changes what is launched now. On its stream it is one piece of work.
+    return enqueue(stream, {CUgraphNode_st::library, nullptr, [nodes = exec->nodes] {
+                              for (const size_t i : launchOrder(nodes)) nodes[i]->run();
+                            }});
   });
 }
 

@@ -1,4 +1,4 @@
-// What the emulated device is made of and lets kernels use.
+// What an emulated device is made of and lets kernels use.
 #pragma once
 
 #include <cstddef>

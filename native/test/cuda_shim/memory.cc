@@ -1,4 +1,4 @@
-// Device memory: the host's, in between guard zones, full of NaN, and no more of it than the settings say.
+// Device memory: the host's, in between guard zones, full of NaN, and no more of it on a device than the settings say.
 #include "test/cuda_shim/memory.h"
 
 #include <algorithm>
@@ -11,6 +11,8 @@
 #include <string>
 
 #include "test/cuda_shim/call.h"
+#include "test/cuda_shim/capture.h"
+#include "test/cuda_shim/devices.h"
 #include "test/cuda_shim/guard.h"
 #include "test/cuda_shim/runtime.h"
 #include "test/cuda_shim/stream.h"
@@ -26,19 +28,20 @@ constexpr size_t guardBytes = 256;
 struct Allocation {
   size_t bytes;
   int number;  // in the order of cudaMalloc
+  int device;
   bool reported = false;
 };
 
 using Allocations = std::map<unsigned char*, Allocation>;  // by what cudaMalloc answered
 Allocations allocations;
 std::map<unsigned char*, size_t> pinned;
-size_t allocated = 0;
+std::map<int, size_t> allocated;  // by device
 int count = 0;
 
 void release(Allocations::iterator at) {
   openGuard(at->first - guardBytes, guardBytes);
   openGuard(at->first + at->second.bytes, guardBytes);
-  allocated -= at->second.bytes;
+  allocated[at->second.device] -= at->second.bytes;
   std::free(at->first - guardBytes);
   allocations.erase(at);
 }
@@ -69,9 +72,10 @@ auto containing(Map& map, const void* p, size_t margin) {
 
 }  // namespace
 
-bool isDevice(const void* p) {
+int deviceOf(const void* p) {
   const auto at = containing(allocations, p, guardBytes);
-  return at != allocations.end() && static_cast<const unsigned char*>(p) < at->first + at->second.bytes + guardBytes;
+  const bool within = at != allocations.end() && static_cast<const unsigned char*>(p) < at->first + at->second.bytes + guardBytes;
+  return within ? at->second.device : -1;
 }
 
 bool isPinned(const void* p) {
@@ -105,7 +109,9 @@ void checkGuards() {
 
 size_t allocatedBytes() {
   const std::lock_guard lock(apiLock());
-  return allocated;
+  size_t bytes = 0;
+  for (const auto& [device, ofDevice] : allocated) bytes += ofDevice;
+  return bytes;
 }
 
 }  // namespace cudaShim
@@ -117,15 +123,16 @@ cudaError_t cudaMalloc(void** p, size_t bytes) {
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
     *p = nullptr;
     if (bytes == 0) return cudaSuccess;
-    if (bytes > settings().totalBytes || allocated > settings().totalBytes - bytes) return cudaErrorMemoryAllocation;
+    size_t& taken = allocated[currentDevice()];
+    if (bytes > settings().totalBytes || taken > settings().totalBytes - bytes) return cudaErrorMemoryAllocation;
     const size_t whole = (bytes + 2 * guardBytes + alignment - 1) / alignment * alignment;
     auto* begin = static_cast<unsigned char*>(std::aligned_alloc(alignment, whole));
     if (!begin) return cudaErrorMemoryAllocation;
     std::memset(begin, 0xff, whole);
     closeGuard(begin, guardBytes);
     closeGuard(begin + guardBytes + bytes, guardBytes);
-    allocations[begin + guardBytes] = {bytes, ++count};
-    allocated += bytes;
+    allocations[begin + guardBytes] = {bytes, ++count, currentDevice()};
+    taken += bytes;
     *p = begin + guardBytes;
     return cudaSuccess;
   });
@@ -170,7 +177,7 @@ cudaError_t cudaFreeHost(void* p) {
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return call("cudaMemGetInfo", [&] {
     *total = settings().totalBytes;
-    *free = *total - std::min(*total, allocated);
+    *free = *total - std::min(*total, allocated[currentDevice()]);
     return cudaSuccess;
   });
 }

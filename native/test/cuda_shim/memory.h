@@ -1,4 +1,4 @@
-// The memory of the emulated device.
+// The memory of the emulated devices.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,9 @@ namespace cudaShim {
 // `afterKernel`: whom to blame, or nullptr.
 void checkGuardsInTurn(const void* afterKernel);
 constexpr size_t looksAtATime = 64;
-// In memory of cudaMalloc, its guards included.
-bool isDevice(const void* p);
+// The device in whose memory of cudaMalloc this lies, guards included; -1: in none's.
+int deviceOf(const void* p);
+inline bool isDevice(const void* p) { return deviceOf(p) >= 0; }
 // In memory of cudaMallocHost: only such memory is copied from and to without waiting.
 bool isPinned(const void* p);
 // No part of the range lies in a guard.

@@ -1,4 +1,4 @@
-// What tests of the CUDA backend ask of the stand-in for its runtime: what device it has, which calls fail, in which order
+// What tests of the CUDA backend ask of the stand-in for its runtime: what devices it has, which calls fail, in which order
 // threads run, and whether anybody wrote where no memory was given.
 #pragma once
 
@@ -12,16 +12,19 @@ namespace cudaShim {
 
 enum class Order { ascending, descending, shuffled };
 
-// Of the threads of a block between two waits and of the blocks of a grid. Also $MUONSCOPE_SHIM_ORDER: ascending (as without),
+// Of the threads of a block between two waits, of the blocks of a grid, and of the work of a graph that does not depend on each
+// other. Also $MUONSCOPE_SHIM_ORDER: ascending (as without),
 // descending, or the seed of a shuffle.
 void setOrder(Order order, uint64_t seed = 1);
 
 struct Settings {
-  int devices = 1;
+  int devices = 1;  // all alike
   int driverVersion = 13000;
   int computeCapabilityMajor = 9, computeCapabilityMinor = 0;
-  size_t totalBytes = size_t{1} << 30;
-  // Work of a stream is done when the host waits for it, not when it is enqueued. Also $MUONSCOPE_SHIM_LATE=1.
+  size_t totalBytes = size_t{1} << 30;  // of each device
+  bool peerAccess = true;               // whether the devices can reach each other's memory
+  // Work of a stream is done when the host waits for it, or other work that the host waits for does; not when it is enqueued, and
+  // no more of it than is waited for. Also $MUONSCOPE_SHIM_LATE=1.
   bool late = false;
 };
 // Changes hold until they are changed again; `settings() = {}` restores what is the case at the beginning.
@@ -32,7 +35,7 @@ void failCall(int n, cudaError_t error, const std::string& name = "");
 // Calls that were to fail do not.
 void failNoCall();
 
-// Allocated by cudaMalloc and not freed.
+// Allocated by cudaMalloc, on all devices, and not freed.
 size_t allocatedBytes();
 // Throws, naming the allocation, when memory beside one was written. Also done after kernels and at
 // synchronisations (see checkGuardsInTurn) and when memory is freed. Under AddressSanitizer, the access itself ends the program.
