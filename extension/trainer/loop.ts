@@ -164,7 +164,10 @@ export class Loop {
       this.savedStep = step;
       return file;
     } catch (error) {
-      const message = `The checkpoint of step ${this.step} could not be written: ${(error as Error).message}. Free space, then order another one.`;
+      // A file's error has a code; the engine's says itself what to do.
+      const { message: why, code } = error as NodeJS.ErrnoException;
+      const advice = code === undefined ? "" : ". Free space, then order another one.";
+      const message = `The checkpoint of step ${this.step} could not be written: ${why}${advice}`;
       log.event({ type: "alert", step: this.step, severity: "error", message });
       say(message);
       return null;

@@ -129,10 +129,13 @@ class FakeEngine implements Engine {
       Object.assign(this.knobs.get(name)!, values);
   }
 
-  save = async (): Promise<{ step: number; tensors: NamedTensor[] }> => ({
-    step: this.made,
-    tensors: [...this.weights].map(([name, data]) => ({ name: `weight.${name}`, shape: [2, 2], data: data.slice() })),
-  });
+  async save(): Promise<{ step: number; tensors: NamedTensor[] }> {
+    this.hooks.onSave?.(this.made);
+    return {
+      step: this.made,
+      tensors: [...this.weights].map(([name, data]) => ({ name: `weight.${name}`, shape: [2, 2], data: data.slice() })),
+    };
+  }
 
   async load(step: number, tensors: NamedTensor[]): Promise<void> {
     this.made = step;
@@ -149,6 +152,8 @@ export interface Hooks {
   milliseconds?: number;
   /** Called with the step's number; a string makes it fail as not finite there. */
   onStep?: (step: number, options: Parameters<Engine["step"]>[1]) => string | undefined;
+  /** Called with the step's number; an error that it throws is the engine's. */
+  onSave?: (step: number) => void;
   onDispose?: (config: EngineConfig) => void;
   /** An error that it throws is the engine's refusal. */
   onCreate?: (config: EngineConfig) => void;

@@ -293,7 +293,21 @@ describe("trouble", () => {
     await running.done;
     const alerts = eventsOf(running.folder).filter(({ type }) => type === "alert");
     assert.equal(alerts.length, 3);
-    assert.match(JSON.stringify(alerts[0]), /The checkpoint of step 5 could not be written: EEXIST/);
+    assert.match(JSON.stringify(alerts[0]), /The checkpoint of step 5 could not be written: EEXIST.*Free space, then order another one\./);
+    assert.equal((await read(running.folder)).state().status, "finished");
+  });
+
+  it("what the engine says of a checkpoint that it cannot give is not taken for a matter of space", async (t) => {
+    const onSave = (step: number): void => {
+      if (step === 5) throw new Error("CUDA answered: out of memory. Close what else uses it.");
+    };
+    const running = await begin(t, { steps: 10, checkpoints: { every: 5 } }, { onSave });
+    await running.done;
+    const alerts = eventsOf(running.folder).filter(({ type }) => type === "alert");
+    assert.deepEqual(
+      alerts.map((event) => event.type === "alert" && event.message),
+      ["The checkpoint of step 5 could not be written: CUDA answered: out of memory. Close what else uses it."],
+    );
     assert.equal((await read(running.folder)).state().status, "finished");
   });
 });
