@@ -127,9 +127,13 @@ std::vector<Input> Input::array() const {
 
 BackendOptions Input::backendOptions() const {
   constexpr int64_t mostThreads = 1024, mostDevices = 1024;  // what cannot have been meant; the backend says what there is
-  return {.threads = static_cast<int>((*this)["threads"].integer(0, mostThreads)),
-          .device = static_cast<int>((*this)["device"].integer(0, mostDevices)),
-          .precision = (*this)["precision"].string()};
+  BackendOptions options{.threads = static_cast<int>((*this)["threads"].integer(0, mostThreads)), .precision = (*this)["precision"].string()};
+  const Input devices = (*this)["devices"];
+  for (const Input& device : devices.array()) options.more.push_back(static_cast<int>(device.integer(0, mostDevices)));
+  if (options.more.empty()) devices.refuse("at least one device");
+  options.device = options.more.front();
+  options.more.erase(options.more.begin());
+  return options;
 }
 
 }  // namespace muonscope

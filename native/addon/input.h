@@ -35,7 +35,7 @@ class Input {
   HostTensor tensor() const;                // from a NamedTensor
   std::vector<HostTensor> tensors() const;
   std::vector<MeasureRequest> measureRequests() const;
-  BackendOptions backendOptions() const;     // from an object with `threads`, `device` and `precision`
+  BackendOptions backendOptions() const;     // from an object with `threads`, `devices` and `precision`
   std::vector<Input> array() const;
 
  private:

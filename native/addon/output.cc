@@ -173,6 +173,13 @@ Napi::Value toJs(Napi::Env env, const RunMemory& memory) {
   object["optimizer"] = double(memory.optimizer);
   object["activations"] = double(memory.activations);
   object["available"] = double(memory.available);
+  object["others"] = list(env, memory.others, [&](const RunMemory::Other& other) {
+    auto each = Napi::Object::New(env);
+    each["device"] = double(other.device);
+    each["needed"] = double(other.needed);
+    each["available"] = double(other.available);
+    return each;
+  });
   return object;
 }
 

@@ -88,10 +88,18 @@ class Backend {
   virtual void upload(float* to, const float* hostFrom, int64_t n) = 0;  // the host's memory may be reused at once
   virtual void download(float* hostTo, const float* from, int64_t n) = 0;  // waits
   virtual void read(double* hostTo, const double* from, int64_t n) = 0;    // waits
-  virtual void copy(float* to, const float* from, int64_t n) = 0;
+  virtual void copy(float* to, const float* from, int64_t n) = 0;  // alone, also from and to other devices' memory
   virtual void zero(float* to, int64_t n) = 0;
   virtual void toCompute(ComputeMatrix y, Matrix x) = 0;
   virtual void fromCompute(Batch y, ComputeBatch x) = 0;
+
+  // ---- devices ----
+  // A backend like this one on a device: another one, or this one again for work that goes on beside this backend's.
+  // Throws std::invalid_argument where there is no such device.
+  virtual std::unique_ptr<Backend> onDevice(int device) const = 0;
+  // What is asked of this backend from now on is done after what `other`, of the same kind, was asked for so far. Only
+  // then may `copy` read what the other wrote, and this backend's other primitives what the other wrote on the same device.
+  virtual void waitFor(Backend& other) = 0;
 
   // ---- time ----
   // Does what was asked for so far, and then reads a clock, in seconds.
@@ -209,6 +217,12 @@ struct BackendOptions {
   int threads = 0;                 // 0: one per physical core this process may use
   int device = 0;                  // which GPU, as the CUDA runtime counts them
   std::string precision = "auto";  // "fp32", "tf32", "bf16" (of products), or "auto" for what the backend is fastest with
+  std::vector<int> more = {};      // further GPUs, for ranks of the optimizer
+  std::vector<int> devices() const {
+    std::vector<int> all = {device};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
 };
 
 // Whether a backend can be used, and with what.

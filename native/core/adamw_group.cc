@@ -1,5 +1,5 @@
 // AdamW (Loshchilov and Hutter, arXiv 1711.05101) over P ranks: FSDP2's row shards, each rank updating its own rows.
-// Nothing but the reduce-scatter of gradients moves.
+// Nothing moves but the reduce-scatter of gradients and, where a rank is away from the model, its rows of the weights.
 #include <algorithm>
 #include <optional>
 
@@ -20,20 +20,24 @@ AdamWSettings adamwSettings(const KnobValues& values) {
 
 class AdamWGroup final : public ParameterGroup {
  public:
-  AdamWGroup(Backend& backend, std::vector<Parameter> parameters, const std::vector<KnobValues>& values, int ranks)
-      : backend_(backend), parameters_(std::move(parameters)), ranks_(ranks) {
-    std::vector<int64_t> most(static_cast<size_t>(ranks));
+  AdamWGroup(const Ranks& ranks, std::vector<Parameter> parameters, const std::vector<KnobValues>& values)
+      : ranks_(ranks), parameters_(std::move(parameters)) {
+    std::vector<int64_t> most(static_cast<size_t>(ranks.count()));
     for (size_t index = 0; index < parameters_.size(); ++index) {
       settings_.push_back(adamwSettings(values[index]));
       parts_.emplace_back();
-      for (int rank = 0; rank < ranks; ++rank) {
-        const RowRange range = rowsOfRank(parameters_[index].weight.rows, rank, ranks);
+      for (int rank = 0; rank < ranks.count(); ++rank) {
+        const RowRange range = rowsOfRank(parameters_[index].weight.rows, rank, ranks.count());
         const int64_t floats = range.count * parameters_[index].weight.cols;
+        Backend& backend = ranks.of(rank, 0);
         parts_.back().push_back({range, DeviceBuffer(backend, floats), DeviceBuffer(backend, floats)});
         most[static_cast<size_t>(rank)] = std::max(most[static_cast<size_t>(rank)], floats);
       }
     }
-    for (int rank = 0; ranks > 1 && rank < ranks; ++rank) gradients_.emplace_back(backend, most[static_cast<size_t>(rank)]);
+    for (int rank = 0; rank < ranks.count(); ++rank) {
+      gradients_.emplace_back(ranks.of(rank, 0), ranks.count() > 1 ? most[static_cast<size_t>(rank)] : 0);
+      weights_.emplace_back(ranks.of(rank, 0), ranks.placeOf(rank) > 0 ? most[static_cast<size_t>(rank)] : 0);
+    }
   }
 
   void check(const KnobValues&) const override {}
@@ -75,56 +79,76 @@ class AdamWGroup final : public ParameterGroup {
     DeviceBuffer first, second;
   };
 
+  // Whole matrices in the model's memory for the listener: the moments after the step, and the update.
+  struct Shown {
+    std::optional<DeviceBuffer> momentum, update;
+  };
+
   void stepParameter(size_t index, const Backend::AdamW& rule, TapListener* listener, StepCosts& costs) {
     const Parameter& parameter = parameters_[index];
-    const int64_t cols = parameter.weight.cols;
     const auto wants = [&](Tap tap) { return listener && listener->wants(tap, parameter.name); };
     if (wants(Tap::gradient)) listener->show(Tap::gradient, parameter.name, parameter.gradient);
-    // Full matrices for the listener: the moments after the step, and the update, which is the same step taken on
-    // weights of zero, with its sign turned.
-    std::optional<DeviceBuffer> momentum, update;
-    if (wants(Tap::momentum)) momentum.emplace(backend_, parameter.weight.size());
-    if (wants(Tap::update)) update.emplace(backend_, parameter.weight.size());
-    for (int rank = 0; rank < ranks_; ++rank) {
-      const Part& part = parts_[index][static_cast<size_t>(rank)];
-      const int64_t floats = part.range.count * cols, offset = part.range.first * cols;
-      const float* gradient = parameter.gradient.data + offset;
-      if (ranks_ > 1) {
-        float* shard = gradients_[static_cast<size_t>(rank)].data();
-        Transport(backend_, costs).receive(Phase::reduceScatter, rank, shard, gradient, floats);
-        gradient = shard;
-      }
-      if (update) {
-        DeviceBuffer first(backend_, floats), second(backend_, floats);
-        backend_.copy(first.data(), part.first.data(), floats);
-        backend_.copy(second.data(), part.second.data(), floats);
-        backend_.adamw(update->data() + offset, first.data(), second.data(), gradient, rule, floats);
-        backend_.axpby(update->data() + offset, update->data() + offset, -1, 0, floats);
-      }
-      {
-        const auto timer = costs.time(Phase::apply, rank);
-        backend_.adamw(parameter.weight.data + offset, part.first.data(), part.second.data(), gradient, rule, floats);
-      }
-      if (momentum) backend_.copy(momentum->data() + offset, part.first.data(), floats);
-    }
-    if (momentum) listener->show(Tap::momentum, parameter.name, {momentum->data(), parameter.weight.rows, cols});
-    if (update) listener->show(Tap::update, parameter.name, {update->data(), parameter.weight.rows, cols});
-    if (wants(Tap::weight)) listener->show(Tap::weight, parameter.name, parameter.weight);
+    Shown shown;
+    if (wants(Tap::momentum)) shown.momentum.emplace(ranks_.home(), parameter.weight.size());
+    if (wants(Tap::update)) shown.update.emplace(ranks_.home(), parameter.weight.size());
+    ranks_.fork();  // what the ranks had of the parameter before this one was given back
+    for (int rank = 0; rank < ranks_.count(); ++rank) stepRank(index, rank, rule, shown, costs);
+    const auto show = [&](Tap tap, float* data) { listener->show(tap, parameter.name, {data, parameter.weight.rows, parameter.weight.cols}); };
+    if (shown.momentum) show(Tap::momentum, shown.momentum->data());
+    if (shown.update) show(Tap::update, shown.update->data());
+    if (wants(Tap::weight)) show(Tap::weight, parameter.weight.data);
   }
 
-  Backend& backend_;
+  void stepRank(size_t index, int rank, const Backend::AdamW& rule, Shown& shown, StepCosts& costs) {
+    const Parameter& parameter = parameters_[index];
+    const Part& part = parts_[index][static_cast<size_t>(rank)];
+    const int64_t floats = part.range.count * parameter.weight.cols, offset = part.range.first * parameter.weight.cols;
+    Backend& backend = ranks_.of(rank, 0);
+    Transport transport(ranks_, 0, costs);
+    const bool isAway = transport.isAway(rank);
+    const float* gradient = parameter.gradient.data + offset;
+    if (ranks_.count() > 1) {
+      float* shard = gradients_[static_cast<size_t>(rank)].data();
+      transport.receive(Phase::reduceScatter, rank, shard, gradient, floats);
+      gradient = shard;
+    }
+    if (shown.update) showUpdate(shown.update->data() + offset, part, rank, gradient, rule, floats);
+    float* weight = parameter.weight.data + offset;
+    float* rows = isAway ? weights_[static_cast<size_t>(rank)].data() : weight;
+    if (isAway) transport.fetch(rank, rows, weight, floats);
+    {
+      const auto timer = costs.time(Phase::apply, rank, backend);
+      backend.adamw(rows, part.first.data(), part.second.data(), gradient, rule, floats);
+    }
+    if (isAway) transport.giveBack(rank, weight, rows, floats);
+    if (shown.momentum) ranks_.home().copy(shown.momentum->data() + offset, part.first.data(), floats);
+  }
+
+  // The update is the same step taken on weights of zero, with its sign turned.
+  void showUpdate(float* to, const Part& part, int rank, const float* gradient, const Backend::AdamW& rule, int64_t floats) {
+    Backend& backend = ranks_.of(rank, 0);
+    DeviceBuffer first(backend, floats), second(backend, floats), update(backend, floats);
+    backend.copy(first.data(), part.first.data(), floats);
+    backend.copy(second.data(), part.second.data(), floats);
+    backend.adamw(update.data(), first.data(), second.data(), gradient, rule, floats);
+    backend.axpby(update.data(), update.data(), -1, 0, floats);
+    ranks_.home().waitFor(backend);
+    ranks_.home().copy(to, update.data(), floats);
+    backend.waitFor(ranks_.home());  // with which `update` is free for others
+  }
+
+  const Ranks& ranks_;
   std::vector<Parameter> parameters_;
   std::vector<AdamWSettings> settings_;    // by parameter
   std::vector<std::vector<Part>> parts_;   // by parameter and rank
-  int ranks_;
   std::vector<DeviceBuffer> gradients_;    // by rank, when there are several: its rows of one gradient
+  std::vector<DeviceBuffer> weights_;      // by rank, where it is away: its rows of one weight
 };
 
 }  // namespace
 
-std::unique_ptr<ParameterGroup> makeAdamWGroup(Backend& backend, std::vector<Parameter> parameters, const std::vector<KnobValues>& values,
-                                               int ranks) {
-  return std::make_unique<AdamWGroup>(backend, std::move(parameters), values, ranks);
+std::unique_ptr<ParameterGroup> makeAdamWGroup(const Ranks& ranks, std::vector<Parameter> parameters, const std::vector<KnobValues>& values) {
+  return std::make_unique<AdamWGroup>(ranks, std::move(parameters), values);
 }
 
 }  // namespace muonscope

@@ -8,7 +8,8 @@
 
 namespace muonscope {
 
-BareOptimizer::BareOptimizer(const BareOptimizerConfig& config) : backend_(makeBackend(config.backend, config.options)) {
+BareOptimizer::BareOptimizer(const BareOptimizerConfig& config) 
+    : backend_(makeBackend(config.backend, config.options)), ranks_(*backend_, config.options.devices(), config.ranks) {
   for (const auto& [weight, group] : config.parameters) {
     if (weight.shape.size() != 2 || weight.shape[0] < 1 || weight.shape[1] < 1)
       throw std::invalid_argument("parameter " + weight.name + ": expected a matrix with at least one entry, received shape " +
@@ -22,7 +23,7 @@ BareOptimizer::BareOptimizer(const BareOptimizerConfig& config) : backend_(makeB
     backend_->upload(w.data, weight.data.data(), size);
     parameters_.push_back({weight.name, group, w, g});
   }
-  optimizer_ = makeOptimizer(*backend_, parameters_, config.preset, config.matrixKnobs, config.auxiliaryKnobs, config.ranks);
+  optimizer_ = makeOptimizer(ranks_, parameters_, config.preset, config.matrixKnobs, config.auxiliaryKnobs);
 }
 
 const Parameter& BareOptimizer::find(const std::string& name) const {

@@ -47,6 +47,7 @@ class BareOptimizer {
   const Parameter& find(const std::string& name) const;
 
   std::unique_ptr<Backend> backend_;
+  const Ranks ranks_;
   std::vector<DeviceBuffer> memory_;
   std::vector<Parameter> parameters_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -30,29 +30,41 @@ std::string gibibytes(int64_t bytes) {
 
 Engine::Engine(const EngineConfig& config) : Engine(makeBackend(config.backend, config.options), config) {}
 
-Engine::Engine(std::unique_ptr<Backend> backend, const EngineConfig& config) : config_(config.model), backend_(std::move(backend)) {
+Engine::Engine(std::unique_ptr<Backend> backend, const EngineConfig& config)
+    : config_(config.model), backend_(std::move(backend)), ranks_(*backend_, config.options.devices(), config.ranks) {
   memory_ = countMemory(config);
+  checkMemory();
+  build(config);
+  model_->initialize(config.seed);
+  for (const Parameter& p : parameters()) gradients_.push_back(p.gradient);
+}
+
+void Engine::checkMemory() const {
   if (memory_.needed() > memory_.available)
     throw std::runtime_error("the run does not fit into memory: it needs " + gibibytes(memory_.needed()) + " GiB (weights " +
                              gibibytes(memory_.weights) + ", gradients " + gibibytes(memory_.gradients) + ", optimizer " +
                              gibibytes(memory_.optimizer) + ", activations " + gibibytes(memory_.activations) + "), and " +
                              gibibytes(memory_.available) + " GiB are free on " + backend_->info().description +
                              ". Lower the batch size, the context, the width or the number of layers, or set model.recompute.");
-  build(config);
-  model_->initialize(config.seed);
-  for (const Parameter& p : parameters()) gradients_.push_back(p.gradient);
+  for (size_t i = 0; i < memory_.others.size(); i++) {
+    const RunMemory::Other& other = memory_.others[i];
+    if (other.needed <= other.available) continue;
+    throw std::runtime_error("the run does not fit into memory: its ranks on device " + std::to_string(other.device) + " need " +
+                             gibibytes(other.needed) + " GiB, and " + gibibytes(other.available) + " GiB are free on " +
+                             ranks_.at(static_cast<int>(i) + 1, 0).info().description + ". Give the device up, or raise ranks.");
+  }
 }
 
 void Engine::build(const EngineConfig& config) {
   model_ = std::make_unique<Model>(*backend_, config.model, config.batch);
-  optimizer_ = makeOptimizer(*backend_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs, config.ranks);
+  optimizer_ = makeOptimizer(ranks_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs);
   diagnostics_ = makeDiagnostics(*backend_);
 }
 
 RunMemory Engine::countMemory(const EngineConfig& config) {
   RunMemory memory;
   memory.available = backend_->freeBytes();
-  const int64_t all = backend_->countBytes([&] {
+  const std::vector<int64_t> bytes = ranks_.countBytes([&] {
     build(config);
     const ModelMemory model = model_->memory();
     memory.weights = model.weights;
@@ -62,7 +74,9 @@ RunMemory Engine::countMemory(const EngineConfig& config) {
     optimizer_.reset();
     model_.reset();
   });
-  memory.optimizer = all - memory.needed();
+  memory.optimizer = bytes[0] - memory.needed();
+  for (size_t place = 1; place < bytes.size(); place++)
+    memory.others.push_back({config.options.more[place - 1], bytes[place], ranks_.at(static_cast<int>(place), 0).freeBytes()});
   return memory;
 }
 

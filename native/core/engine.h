@@ -22,7 +22,7 @@ struct EngineConfig {
   int64_t batch;        // sequences in a micro-batch
   std::string preset;
   KnobValues matrixKnobs, auxiliaryKnobs;  // overrides of the preset's
-  int ranks;
+  int ranks;  // dealt to options.devices() in turn; the model is on the first
 };
 
 struct StepOptions {
@@ -32,9 +32,14 @@ struct StepOptions {
   bool phases = true;  // tell the phases of the optimizer apart, which on a device waits for each of them
 };
 
-// Bytes: what a run takes, and what was free before it.
+// Bytes: what a run takes of the model's device, and what was free before it; likewise of further devices.
 struct RunMemory {
+  struct Other {
+    int device;
+    int64_t needed, available;
+  };
   int64_t weights = 0, gradients = 0, optimizer = 0, activations = 0, available = 0;
+  std::vector<Other> others = {};
   int64_t needed() const { return weights + gradients + optimizer + activations; }
 };
 
@@ -95,6 +100,7 @@ class Engine {
 
  private:
   void build(const EngineConfig& config);
+  void checkMemory() const;
   RunMemory countMemory(const EngineConfig& config);
   int64_t microBatches(const std::vector<int32_t>& tokens) const;
   // How many losses there will be at the beginning of results_.
@@ -106,6 +112,7 @@ class Engine {
 
   const ModelConfig config_;
   std::unique_ptr<Backend> backend_;
+  const Ranks ranks_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Diagnostics> diagnostics_;

@@ -26,10 +26,11 @@ int64_t momentsPerMatrix(Statistic statistic, int64_t rows, int64_t cols) {
   return 0;
 }
 
-void allocateParts(Backend& backend, MatrixChunk& chunk, int ranks) {
+void allocateParts(const Ranks& ranks, MatrixChunk& chunk) {
   const int64_t count = static_cast<int64_t>(chunk.members.size());
-  for (int rank = 0; rank < ranks; ++rank) {
-    const RowRange range = rowsOfRank(chunk.rows, rank, ranks);
+  for (int rank = 0; rank < ranks.count(); ++rank) {
+    const RowRange range = rowsOfRank(chunk.rows, rank, ranks.count());
+    Backend& backend = ranks.of(rank, 0);
     const int64_t moments = momentsPerMatrix(chunk.statistic, range.count, chunk.cols);
     chunk.parts.push_back({range, DeviceBuffer(backend, count * range.count * chunk.cols), DeviceBuffer(backend, count * moments), moments});
   }
@@ -37,29 +38,29 @@ void allocateParts(Backend& backend, MatrixChunk& chunk, int ranks) {
 
 }  // namespace
 
-std::vector<MatrixChunk> makeMatrixChunks(Backend& backend, const std::vector<Parameter>& parameters,
-                                          const std::vector<MatrixSettings>& settings, int ranks) {
+std::vector<MatrixChunk> makeMatrixChunks(const Ranks& ranks, const std::vector<Parameter>& parameters,
+                                          const std::vector<MatrixSettings>& settings) {
   std::vector<std::string> names;
   std::vector<int64_t> sizes;
   for (const Parameter& parameter : parameters) {
     names.push_back(parameter.name);
     sizes.push_back(parameter.weight.size());
   }
-  const Ownership ownership = assignOwners(names, sizes, ranks);
+  const Ownership ownership = assignOwners(names, sizes, ranks.count());
   std::vector<MatrixChunk> chunks;
   std::map<std::tuple<int, int64_t, int64_t>, size_t> open;  // owner and shape → the chunk that may still have room
   for (const size_t index : ownership.order) {
     const int64_t rows = parameters[index].weight.rows, cols = parameters[index].weight.cols;
     const std::tuple<int, int64_t, int64_t> key = {ownership.owner[index], rows, cols};
     const auto place = open.find(key);
-    if (place != open.end() && static_cast<int64_t>(chunks[place->second].members.size()) < backend.preferredBatch(rows, cols)) {
+    if (place != open.end() && static_cast<int64_t>(chunks[place->second].members.size()) < ranks.home().preferredBatch(rows, cols)) {
       chunks[place->second].members.push_back(index);
     } else {
       open[key] = chunks.size();
       chunks.push_back({rows, cols, ownership.owner[index], statisticOf(settings[index], rows, cols), {index}, {}});
     }
   }
-  for (MatrixChunk& chunk : chunks) allocateParts(backend, chunk, ranks);
+  for (MatrixChunk& chunk : chunks) allocateParts(ranks, chunk);
   return chunks;
 }
 

@@ -35,8 +35,8 @@ struct MatrixChunk {
 };
 
 // All matrices in chunks of at most the backend's preferred batch, dealt to the ranks as Algorithm 2 does, state allocated.
-std::vector<MatrixChunk> makeMatrixChunks(Backend& backend, const std::vector<Parameter>& parameters,
-                                          const std::vector<MatrixSettings>& settings, int ranks);
+std::vector<MatrixChunk> makeMatrixChunks(const Ranks& ranks, const std::vector<Parameter>& parameters,
+                                          const std::vector<MatrixSettings>& settings);
 
 // Neighbours in a chunk whose knobs have the same values in this step: [first, first + count).
 struct Run {

@@ -13,10 +13,9 @@ constexpr const char* groupNames[] = {"matrix", "auxiliary"};
 
 class GroupedOptimizer final : public Optimizer {
  public:
-  GroupedOptimizer(Backend& backend, std::vector<Parameter> parameters, const std::string& preset, const KnobValues& matrixKnobs,
-                   const KnobValues& auxiliaryKnobs, int ranks)
-      : backend_(backend), ranks_(ranks) {
-    if (ranks < 1) throw std::invalid_argument("ranks: expected at least 1, got " + std::to_string(ranks) + ".");
+  GroupedOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset, const KnobValues& matrixKnobs,
+                   const KnobValues& auxiliaryKnobs)
+      : ranks_(ranks) {
     const OptimizerDescription& optimizer = findOptimizer(preset);
     const Description& all = describe();
     members_[0] = {&all.knobs, "optimizer \"" + preset + "\"", {}, {}, {}};
@@ -32,15 +31,18 @@ class GroupedOptimizer final : public Optimizer {
       members_[group].values.push_back(values[group]);
     }
     const auto makeFirst = preset == "adamw" ? makeAdamWGroup : makeMatrixGroup;
-    members_[0].group = makeFirst(backend, std::move(split[0]), members_[0].values, ranks);
-    members_[1].group = makeAdamWGroup(backend, std::move(split[1]), members_[1].values, ranks);
+    members_[0].group = makeFirst(ranks, std::move(split[0]), members_[0].values);
+    members_[1].group = makeAdamWGroup(ranks, std::move(split[1]), members_[1].values);
     members_[0].group->check(values[0]);
+    ranks.join();
   }
 
   OptimizerReport step(double lrScale, TapListener* listener, bool timed) override {
-    StepCosts costs(backend_, ranks_, timed);
+    StepCosts costs(ranks_.count(), timed);
     ++steps_;
+    ranks_.fork();
     for (Members& members : members_) members.group->step(lrScale, steps_, listener, costs);
+    ranks_.join();
     return {costs.report()};
   }
 
@@ -75,14 +77,14 @@ class GroupedOptimizer final : public Optimizer {
     return tensors;
   }
 
-  std::vector<float> readState(const std::string& name) const override { return findState(name).shards.read(backend_); }
+  std::vector<float> readState(const std::string& name) const override { return findState(name).shards.read(ranks_); }
 
   void writeState(const std::string& name, const std::vector<float>& values) override {
     const ShardedTensor shards = findState(name).shards;
     const int64_t expected = shards.rows * shards.width;
     if (static_cast<int64_t>(values.size()) != expected)
       throw std::invalid_argument(name + ": expected " + std::to_string(expected) + " values, got " + std::to_string(values.size()) + ".");
-    shards.write(backend_, values);
+    shards.write(ranks_, values);
   }
 
   int64_t stepCount() const override { return steps_; }
@@ -136,17 +138,16 @@ class GroupedOptimizer final : public Optimizer {
     throw std::invalid_argument(unknown("optimizer state", name, known));
   }
 
-  Backend& backend_;
-  int ranks_;
+  const Ranks& ranks_;
   Members members_[2];  // by Group
   int64_t steps_ = 0;
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> makeOptimizer(Backend& backend, std::vector<Parameter> parameters, const std::string& preset,
-                                         const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs, int ranks) {
-  return std::make_unique<GroupedOptimizer>(backend, std::move(parameters), preset, matrixKnobs, auxiliaryKnobs, ranks);
+std::unique_ptr<Optimizer> makeOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset,
+                                         const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs) {
+  return std::make_unique<GroupedOptimizer>(ranks, std::move(parameters), preset, matrixKnobs, auxiliaryKnobs);
 }
 
 }  // namespace muonscope

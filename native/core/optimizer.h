@@ -1,4 +1,4 @@
-// The optimizer step over P logical ranks: NorMuon, Muon (one pipeline with switches) for matrices, AdamW for the rest.
+// The optimizer step over P ranks: NorMuon, Muon (one pipeline with switches) for matrices, AdamW for the rest.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "backend/backend.h"
 #include "core/knobs.h"
+#include "core/ranks.h"
 #include "core/taps.h"
 
 namespace muonscope {
@@ -54,8 +55,8 @@ class Optimizer {
   virtual void setStepCount(int64_t steps) = 0;
 };
 
-// `matrixKnobs` and `auxiliaryKnobs` override the preset's defaults. ranks ≥ 1, any number.
-std::unique_ptr<Optimizer> makeOptimizer(Backend& backend, std::vector<Parameter> parameters, const std::string& preset,
-                                         const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs, int ranks);
+// `matrixKnobs` and `auxiliaryKnobs` override the preset's defaults. The parameters are in home's memory.
+std::unique_ptr<Optimizer> makeOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset,
+                                         const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs);
 
 }  // namespace muonscope

@@ -23,35 +23,55 @@ Ownership assignOwners(const std::vector<std::string>& names, const std::vector<
   return result;
 }
 
-std::vector<float> ShardedTensor::read(Backend& backend) const {
+std::vector<float> ShardedTensor::read(const Ranks& ranks) const {
+  ranks.fork();
   std::vector<float> values(static_cast<size_t>(rows * width));
-  const int ranks = replicated ? 1 : static_cast<int>(parts.size());
-  for (int rank = 0; rank < ranks; ++rank) {
-    const RowRange range = rowsOfRank(rows, rank, ranks);
-    backend.download(values.data() + range.first * width, parts[static_cast<size_t>(rank)], range.count * width);
+  const int count = replicated ? 1 : ranks.count();
+  for (int rank = 0; rank < count; ++rank) {
+    const RowRange range = rowsOfRank(rows, rank, count);
+    ranks.of(rank, 0).download(values.data() + range.first * width, parts[static_cast<size_t>(rank)], range.count * width);
   }
   return values;
 }
 
-void ShardedTensor::write(Backend& backend, const std::vector<float>& values) const {
-  const int ranks = static_cast<int>(parts.size());
-  for (int rank = 0; rank < ranks; ++rank) {
-    const RowRange range = replicated ? RowRange{0, rows} : rowsOfRank(rows, rank, ranks);
-    backend.upload(parts[static_cast<size_t>(rank)], values.data() + range.first * width, range.count * width);
+void ShardedTensor::write(const Ranks& ranks, const std::vector<float>& values) const {
+  ranks.fork();
+  for (int rank = 0; rank < ranks.count(); ++rank) {
+    const RowRange range = replicated ? RowRange{0, rows} : rowsOfRank(rows, rank, ranks.count());
+    ranks.of(rank, 0).upload(parts[static_cast<size_t>(rank)], values.data() + range.first * width, range.count * width);
   }
+  ranks.join();
 }
+
+namespace {
+
+double bytesOf(int64_t floats) { return static_cast<double>(floats) * sizeof(float); }
+
+}  // namespace
 
 void Transport::send(Phase phase, int from, int to, float* target, const float* source, int64_t floats) {
   if (target == source || floats == 0) return;
-  const auto timer = costs_.time(phase, from);
-  backend_.copy(target, source, floats);
-  if (from != to) costs_.addBytes(phase, from, static_cast<double>(floats) * sizeof(float));
+  Backend& backend = ranks_.of(to, lane_);
+  const auto timer = costs_.time(phase, from, backend);
+  backend.copy(target, source, floats);
+  if (from != to) costs_.addBytes(phase, from, bytesOf(floats));
 }
 
 void Transport::receive(Phase phase, int to, float* target, const float* source, int64_t floats) {
-  const auto timer = costs_.time(phase, to);
-  backend_.copy(target, source, floats);
-  costs_.addBytes(phase, to, static_cast<double>(floats) * sizeof(float));
+  Backend& backend = ranks_.of(to, lane_);
+  const auto timer = costs_.time(phase, to, backend);
+  backend.copy(target, source, floats);
+  costs_.addBytes(phase, to, bytesOf(floats));
+}
+
+void Transport::fetch(int rank, float* rows, const float* weights, int64_t floats) { receive(Phase::apply, rank, rows, weights, floats); }
+
+void Transport::giveBack(int rank, float* weights, const float* rows, int64_t floats) {
+  Backend& home = ranks_.at(0, lane_);
+  home.waitFor(ranks_.of(rank, lane_));
+  const auto timer = costs_.time(Phase::apply, rank, home);
+  home.copy(weights, rows, floats);
+  costs_.addBytes(Phase::apply, rank, bytesOf(floats));
 }
 
 }  // namespace muonscope

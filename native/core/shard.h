@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "core/ranks.h"
 #include "core/step_costs.h"
 
 namespace muonscope {
@@ -30,22 +31,29 @@ struct ShardedTensor {
   int64_t rows = 0, width = 0;
   bool replicated = false;      // each part is the whole tensor; else part r holds the rows of rank r
   std::vector<float*> parts = {};  // by rank
-  std::vector<float> read(Backend& backend) const;                      // to host memory
-  void write(Backend& backend, const std::vector<float>& values) const;  // from host memory
+  std::vector<float> read(const Ranks& ranks) const;                      // to host memory
+  void write(const Ranks& ranks, const std::vector<float>& values) const;  // from host memory
 };
 
-// Moves rows between ranks and counts what it moved.
+// Moves rows between ranks, on one of their lanes, and counts what it moved. The work that wrote them comes first: that is
+// the caller's to see to, with Ranks.
 class Transport {
  public:
-  Transport(Backend& backend, StepCosts& costs) : backend_(backend), costs_(costs) {}
+  Transport(const Ranks& ranks, int lane, StepCosts& costs) : ranks_(ranks), lane_(lane), costs_(costs) {}
   // Copies `floats` from rank `from` to rank `to`; counted at the sender unless they are the same rank. No copy when
   // source and target are the same memory.
   void send(Phase phase, int from, int to, float* target, const float* source, int64_t floats);
   // Takes floats out of the model's buffers, which belong to no rank; counted at the receiver.
   void receive(Phase phase, int to, float* target, const float* source, int64_t floats);
+  // Whether a rank's memory is not the model's, so that its rows of the weights have to be fetched and given back.
+  bool isAway(int rank) const { return ranks_.placeOf(rank) != 0; }
+  // Between the model's weights and a rank that is away; counted at the rank.
+  void fetch(int rank, float* rows, const float* weights, int64_t floats);
+  void giveBack(int rank, float* weights, const float* rows, int64_t floats);
 
  private:
-  Backend& backend_;
+  const Ranks& ranks_;
+  int lane_;
   StepCosts& costs_;
 };
 

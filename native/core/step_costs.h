@@ -15,7 +15,7 @@ enum class Phase { reduceScatter, momentum, gather, orthogonalize, scatter, norm
 class StepCosts {
  public:
   // `timed`: whether to read the clock; where the work is only prepared there is nothing to time.
-  StepCosts(Backend& backend, int ranks, bool timed) : backend_(backend), timed_(timed), ranks_(static_cast<size_t>(ranks)) {}
+  StepCosts(int ranks, bool timed) : timed_(timed), ranks_(static_cast<size_t>(ranks)) {}
 
   // Counts the time until the returned object is destroyed.
   class Timer {
@@ -35,7 +35,8 @@ class StepCosts {
     // Not 0: exceptions that come out of another library leave the count changed.
     int exceptions_ = std::uncaught_exceptions();
   };
-  Timer time(Phase phase, int rank) { return Timer(timed_ ? &backend_ : nullptr, entry(phase, rank).seconds); }
+  // `backend`: the one that does the work.
+  Timer time(Phase phase, int rank, Backend& backend) { return Timer(timed_ ? &backend : nullptr, entry(phase, rank).seconds); }
   void addBytes(Phase phase, int rank, double bytes) { entry(phase, rank).bytes += bytes; }
 
   std::vector<PhaseCost> report() const {
@@ -55,7 +56,6 @@ class StepCosts {
   };
   Entry& entry(Phase phase, int rank) { return ranks_[static_cast<size_t>(rank)][static_cast<size_t>(phase)]; }
 
-  Backend& backend_;
   bool timed_;
   std::vector<std::array<Entry, phases>> ranks_;
 };

@@ -19,8 +19,9 @@ struct Shape {
 
 class TestOptimizer {
  public:
-  TestOptimizer(Backend& backend, const std::vector<Shape>& shapes, const std::string& preset, const KnobValues& knobs = {}, int ranks = 1)
-      : backend_(backend) {
+  TestOptimizer(Backend& backend, const std::vector<Shape>& shapes, const std::string& preset, const KnobValues& knobs = {}, int ranks = 1,
+                const std::vector<int>& devices = {0})
+      : backend_(backend), ranks_(backend, devices, ranks) {
     std::vector<Parameter> parameters;
     for (const Shape& shape : shapes) {
       const int64_t size = shape.rows * shape.cols;
@@ -29,7 +30,7 @@ class TestOptimizer {
       parameters.push_back({shape.name, shape.group, {weights_.back().data(), shape.rows, shape.cols},
                             {gradients_.back().data(), shape.rows, shape.cols}});
     }
-    optimizer_ = makeOptimizer(backend, parameters, preset, knobs, {}, ranks);
+    optimizer_ = makeOptimizer(ranks_, parameters, preset, knobs, {});
   }
 
   Optimizer& operator*() { return *optimizer_; }
@@ -40,6 +41,7 @@ class TestOptimizer {
 
  private:
   Backend& backend_;
+  const Ranks ranks_;
   std::vector<DeviceBuffer> weights_, gradients_;
   std::unique_ptr<Optimizer> optimizer_;
 };

@@ -52,6 +52,10 @@ void CpuBackend::releaseMemory(float* p) noexcept { ::operator delete(p, kAlignm
 
 int64_t CpuBackend::freeBytes() const { return static_cast<int64_t>(availableMemory()); }
 
+std::unique_ptr<Backend> CpuBackend::onDevice(int) const {
+  throw std::invalid_argument("device: expected one on the CPU, received several. Leave device out, or set backend \"cuda\".");
+}
+
 void CpuBackend::upload(float* to, const float* hostFrom, int64_t n) { copy(to, hostFrom, n); }
 
 void CpuBackend::download(float* hostTo, const float* from, int64_t n) { copy(hostTo, from, n); }

@@ -24,6 +24,8 @@ class CpuBackend final : public Backend {
   void zero(float* to, int64_t n) override;
   void toCompute(ComputeMatrix y, Matrix x) override;
   void fromCompute(Batch y, ComputeBatch x) override;
+  std::unique_ptr<Backend> onDevice(int device) const override;
+  void waitFor(Backend&) override {}
 
   // time.cc
   double clock() override;

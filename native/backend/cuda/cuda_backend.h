@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "backend/backend.h"
 #include "backend/cuda/launch.h"
@@ -16,8 +17,10 @@ namespace muonscope::cuda {
 class BlasLt;
 class Graph;
 class MemoryPool;
+class PeerUse;
 
 enum class Precision { fp32, tf32, bf16 };
+std::string nameOf(Precision precision);
 
 class CudaBackend final : public Backend {
  public:
@@ -34,6 +37,10 @@ class CudaBackend final : public Backend {
   void zero(float* to, int64_t n) override;
   void toCompute(ComputeMatrix y, Matrix x) override;
   void fromCompute(Batch y, ComputeBatch x) override;
+
+  // peers.cu
+  std::unique_ptr<Backend> onDevice(int device) const override;
+  void waitFor(Backend& other) override;
 
   // time.cu
   double clock() override;
@@ -118,6 +125,7 @@ class CudaBackend final : public Backend {
 
   BackendInfo info_;
   Precision precision_;
+  std::unique_ptr<PeerUse> use_;
   Stream stream_;
   std::unique_ptr<MemoryPool> pool_;
   std::unique_ptr<Scratch> scratch_;  // working memory of one primitive at a time
@@ -126,6 +134,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Graph> graph_;      // what was prepared
   std::array<cudaEvent_t, 4> marks_{};
   std::array<bool, 4> marked_{};
+  cudaEvent_t reached_ = nullptr;     // what others wait for
   void (*symmetricEigenvalues_)(double*, double*, int64_t);
 };
 
