@@ -7,6 +7,7 @@
 
 #include "backend/cuda/blas_lt.h"
 #include "backend/cuda/memory_pool.h"
+#include "test/emulated_settings.h"
 #include "test/test.h"
 
 using namespace muonscope::cuda;
@@ -170,4 +171,27 @@ TEST("cuBLASLt: what is recorded is done by the graph, and an algorithm may be c
     CHECK(d.numbers.read() == expected(p, d, d, a, b));
   }
   check(cudaGraphExecDestroy(executable), "letting a graph go");
+}
+
+TEST("cuBLASLt: the stand-in refuses memory of a device that is not the stream's") {
+  const muonscope::test::EmulatedSettings settings;
+  cudaShim::settings().devices = 2;
+  Device device;
+  check(cudaSetDevice(1), "choosing a device");
+  OwnedStream other;
+  other.device = 1;
+  MemoryPool pool(other);
+  const auto operand = [](MemoryPool& from, int64_t rows, int64_t cols) {
+    return Operand(from, Element::fp32, 1, rows, cols, 0, 0);
+  };
+  for (const int foreign : {0, 1, 2, 3, 4}) {  // 0: none
+    const Operand a = operand(foreign == 1 ? pool : device.pool, m, k), b = operand(foreign == 2 ? pool : device.pool, k, n);
+    const Operand c = operand(foreign == 3 ? pool : device.pool, m, n), d = operand(foreign == 4 ? pool : device.pool, m, n);
+    const BlasProduct p{d.matrix, c.matrix, a.matrix, b.matrix, false, false, 1, 1, 1, false};
+    if (foreign)
+      CHECK_THROWS(device.blas.matmul(p), "cuBLASLt answered ");
+    else
+      device.blas.matmul(p);
+  }
+  check(cudaStreamSynchronize(device.stream.handle), "waiting");
 }

@@ -170,6 +170,8 @@ TEST("cuda shim: what spoils a capture of several streams") {
   CHECK_EQ(end(c), cudaErrorStreamCaptureInvalidated);
   // What was captured is not reached by itself.
   CHECK_EQ(cudaStreamWaitEvent(d, event), cudaErrorCapturedEvent);
+  CHECK_EQ(cudaEventRecord(event, c), cudaSuccess);
+  CHECK_EQ(cudaStreamWaitEvent(d, event), cudaSuccess);
   // A stream that is no more takes the capture with it.
   begin(a);
   {

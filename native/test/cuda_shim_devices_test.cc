@@ -6,7 +6,13 @@
 namespace muonscope::cuda {
 namespace {
 
+struct Table {
+  int64_t numbers[2];
+  float* at[2];
+};
+
 __global__ void add(float* x, float value) { *x += value; }
+__global__ void addTo(float* x, int which, Table table) { *x += *table.at[which]; }
 
 }  // namespace
 }  // namespace muonscope::cuda
@@ -18,8 +24,9 @@ using test::Devices, test::Event, test::Rank;
 namespace {
 
 // Leaves the current device as it is, unlike launch().
-cudaError_t launchOn(cudaStream_t stream, float* x) {
+cudaError_t launchOn(cudaStream_t stream, float* x, size_t sharedBytes = 0) {
   cudaLaunchConfig_t config{};
+  config.dynamicSmemBytes = sharedBytes;
   config.stream = stream;
   return cudaLaunchKernelEx(&config, add, x, 1.0f);
 }
@@ -45,6 +52,16 @@ TEST("cuda shim: streams are of the device that was the current one") {
   CHECK_EQ(copy(a, b, a), cudaSuccess);
   CHECK_EQ(a.x[0], 1.0f);
   CHECK_EQ(cudaSetDevice(2), cudaErrorInvalidDevice);
+}
+
+TEST("cuda shim: a kernel that may use more shared memory on one device may not on another") {
+  const Devices devices(2);
+  const Rank a(0), b(1);
+  constexpr size_t much = 64 << 10;
+  CHECK_EQ(cudaFuncSetAttribute(add, cudaFuncAttributeMaxDynamicSharedMemorySize, much), cudaSuccess);
+  CHECK_EQ(launchOn(b, b.x, much), cudaSuccess);
+  cudaSetDevice(0);
+  CHECK_THROWS(launchOn(a, a.x, much), "65536 bytes of dynamic shared memory where the kernel may use 49152");
 }
 
 TEST("cuda shim: events are of the device that was the current one") {
@@ -183,4 +200,28 @@ TEST("cuda shim: waits lead from stream to stream, and outlive the event") {
   CHECK_EQ(byteOf(a), 0);
   CHECK_EQ(cudaStreamSynchronize(c), cudaSuccess);
   CHECK_EQ(byteOf(c), 3);
+}
+
+TEST("cuda shim: a kernel is not given another device's memory, whatever devices can access") {
+  const Devices devices(2);
+  const Rank a(0), b(1);
+  for (const bool peerAccess : {true, false}) {
+    cudaShim::settings().peerAccess = peerAccess;
+    CHECK_THROWS(launch(a.stream, add, 1, 1, 0, b.x + 1, 1.0f),
+                 "Kernel muonscope::cuda::(anonymous namespace)::add(float*, float) on device 0 was given memory of device 1");
+    CHECK_THROWS(launch(b.stream, add, 1, 1, 0, a.x, 1.0f), "on device 1 was given memory of device 0 (parameter 0, byte 0)");
+  }
+  CHECK(a.x[0] == 0 && b.x[0] == 0);
+  // Also the zones beside it, and within tables, whether or not the kernel looks there.
+  CHECK_THROWS(launch(a.stream, add, 1, 1, 0, b.x + 4, 1.0f), "was given memory of device 1");
+  CHECK_THROWS(launch(a.stream, add, 1, 1, 0, b.x - 1, 1.0f), "was given memory of device 1");
+  CHECK_THROWS(launch(a.stream, addTo, 1, 1, 0, a.x, 0, Table{{}, {a.x, b.x}}), "device 1 (parameter 2, byte 24)");
+  launch(a.stream, addTo, 1, 1, 0, a.x, 0, Table{{}, {a.x, nullptr}});
+  // While a graph is captured too, and to fill it.
+  check(cudaStreamBeginCapture(a, cudaStreamCaptureModeThreadLocal), "capturing");
+  CHECK_THROWS(launch(a.stream, add, 1, 1, 0, b.x, 1.0f), "was given memory of device 1");
+  cudaGraph_t graph = nullptr;
+  CHECK_EQ(cudaStreamEndCapture(a, &graph), cudaSuccess);
+  CHECK_EQ(cudaGraphDestroy(graph), cudaSuccess);
+  CHECK_EQ(cudaMemsetAsync(b.x, 0, 4, a), cudaErrorInvalidValue);
 }

@@ -6,6 +6,7 @@
 #include "test/cuda_shim/call.h"
 #include "test/cuda_shim/capture.h"
 #include "test/cuda_shim/devices.h"
+#include "test/cuda_shim/foreign_memory.h"
 #include "test/cuda_shim/memory.h"
 #include "test/cuda_shim/stream.h"
 
@@ -63,6 +64,8 @@ cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t strea
   return call("cudaMemsetAsync", [&] {
     if (bytes == 0) return cudaSuccess;
     if (!p || !isWithinAllocation(p, bytes)) return cudaErrorInvalidValue;
+    if (stream && !isStream(stream)) return cudaErrorInvalidResourceHandle;
+    if (isForeign(p, deviceOfStream(stream))) return cudaErrorInvalidValue;  // a rule of this stand-in: see foreign_memory.h
     return enqueue(stream, {CUgraphNode_st::set, nullptr, [=] { std::memset(p, value, bytes); }, {deviceOf(p)}});
   });
 }

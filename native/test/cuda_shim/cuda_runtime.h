@@ -19,7 +19,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   launch.grid = config->gridDim;
   launch.block = config->blockDim;
   launch.sharedBytes = config->dynamicSmemBytes;
-  launch.arguments = std::make_shared<const Call>(Call{kernel, std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)});
+  const auto call =
+      std::make_shared<const Call>(Call{kernel, std::tuple<Parameters...>(std::forward<Arguments>(arguments)...)});
+  std::apply([&](const auto&... each) { launch.parameters = {{std::addressof(each), sizeof each}...}; }, call->parameters);
+  launch.arguments = call;
   launch.thread = [](const void* data) {
     const Call& call = *static_cast<const Call*>(data);
     std::apply(call.kernel, call.parameters);

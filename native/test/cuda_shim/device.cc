@@ -4,6 +4,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "test/cuda_shim/call.h"
 #include "test/cuda_shim/devices.h"
@@ -19,8 +20,10 @@ namespace {
 
 thread_local int current = 0;
 
-std::map<const void*, size_t>& sharedOfKernels() {
-  static std::map<const void*, size_t> all;
+// By device and kernel: what a kernel may do on one device says nothing of others.
+using Shared = std::map<std::pair<int, const void*>, size_t>;
+Shared& sharedOfKernels() {
+  static Shared all;
   return all;
 }
 
@@ -37,7 +40,7 @@ cudaError_t usable(int device) {
 }
 
 size_t allowedShared(const void* kernel) {
-  const auto found = sharedOfKernels().find(kernel);
+  const auto found = sharedOfKernels().find({current, kernel});
   return found == sharedOfKernels().end() ? sharedWithoutAsking : std::max(found->second, sharedWithoutAsking);
 }
 
@@ -138,7 +141,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
     if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || static_cast<size_t>(value) > cudaShim::maxShared)
       return cudaErrorInvalidValue;
-    cudaShim::sharedOfKernels()[kernel] = static_cast<size_t>(value);
+    cudaShim::sharedOfKernels()[{cudaShim::current, kernel}] = static_cast<size_t>(value);
     return cudaSuccess;
   });
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include "test/cuda_shim/language.h"
 
@@ -15,15 +16,20 @@ constexpr unsigned lanesPerWarp = 32;
 constexpr unsigned maxThreads = 1024;
 constexpr size_t sharedWithoutAsking = 48 * 1024, maxShared = 227 * 1024;
 
+// One of a kernel, as bytes.
+struct Parameter {
+  const void* object;
+  size_t bytes;
+};
+
 struct Launch {
   const void* kernel;
   dim3 grid, block;
   size_t sharedBytes;
   void (*thread)(const void* arguments);  // what one thread does
   std::shared_ptr<const void> arguments;
+  std::vector<Parameter> parameters;  // within the arguments
 };
-
-
 
 // One at a time: the caller holds apiLock().
 void runGrid(const Launch& launch);

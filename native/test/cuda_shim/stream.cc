@@ -6,6 +6,7 @@
 #include "test/cuda_shim/call.h"
 #include "test/cuda_shim/capture.h"
 #include "test/cuda_shim/devices.h"
+#include "test/cuda_shim/foreign_memory.h"
 #include "test/cuda_shim/kernels.h"
 #include "test/cuda_shim/memory.h"
 
@@ -61,6 +62,7 @@ cudaError_t enqueueKernel(cudaStream_t stream, const Launch& launch) {
     const int device = deviceOfStream(stream);
     if (device != currentDevice()) return cudaErrorInvalidResourceHandle;
     checkLaunch(launch, allowedShared(launch.kernel));
+    refuseForeignMemory(launch, device);
     return enqueue(stream, {CUgraphNode_st::kernel, launch.kernel, [launch] { runGrid(launch); }, {device}});
   });
 }
@@ -74,6 +76,12 @@ void enqueueForLibrary(CUstream_st* stream, void (*run)(void*), void* data, void
   enqueue(stream, {CUgraphNode_st::library, function, [owned, run] { run(owned.get()); }, {stream->device}});
 }
 
+bool libraryMayUse(CUstream_st* stream, const void* const* memory, size_t count) {
+  const std::lock_guard lock(apiLock());
+  const bool foreign = std::any_of(memory, memory + count, [&](const void* p) { return isForeign(p, stream->device); });
+  return stream->device == currentDevice() && !foreign;
+}
+
 }  // namespace
 
 }  // namespace cudaShim
@@ -85,6 +93,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     *stream = new CUstream_st;
     (*stream)->device = currentDevice();
     (*stream)->enqueue = enqueueForLibrary;
+    (*stream)->mayUse = libraryMayUse;
     streams().push_back(*stream);
     return cudaSuccess;
   });

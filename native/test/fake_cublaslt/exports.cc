@@ -2,9 +2,10 @@
 // about what they are given, computing on host memory, which is what device memory is in the emulated build.
 //
 // It is found and loaded just as NVIDIA's is, and so is a library of its own, which sees nothing of the stand-in for the CUDA
-// runtime but the stream's handle: the object behind that begins with a function that takes work (StreamHook). What is enqueued
-// there is done in its turn, and recorded while the stream is capturing.
+// runtime but the stream's handle: the object behind that begins with a function that takes work and one that knows the devices of
+// memory (StreamHook). What is enqueued there is done in its turn, and recorded while the stream is capturing.
 #include <cstring>
+#include <iterator>
 #include <new>
 
 #include "test/fake_cublaslt/problem.h"
@@ -15,6 +16,7 @@ namespace {
 
 struct StreamHook {
   void (*enqueue)(void* stream, void (*run)(void*), void* data, void (*destroy)(void*));
+  bool (*mayUse)(void* stream, const void* const* memory, size_t count);
 };
 
 struct Work {
@@ -160,6 +162,8 @@ Status cublasLtMatmul(Context* context, Description* description, const void* al
   if (const Status status = check(problem, operands); status != Status::success) return status;
   if (const Status status = checkAlgorithm(*algorithm, problem, operands, workspace, workspaceBytes); status != Status::success)
     return status;
+  const void* const memory[] = {a, b, c, d, workspace};
+  if (stream && !static_cast<StreamHook*>(stream)->mayUse(stream, memory, std::size(memory))) return Status::invalidValue;
   auto* work = new (std::nothrow) Work{problem, operands, workspace};
   if (!work) return Status::allocFailed;
   if (stream) {
