@@ -43,14 +43,13 @@ struct BatchChunks {
 // 4 KB (CUDA C++ Programming Guide, "__global__ Function Parameters").
 struct TableChunks {
   static constexpr int64_t most = 127;
-  float* data[most];
-  int64_t size[most];
-  int64_t firsts[most + 1];
-  int count;
+  float* data[most]{};
+  int64_t size[most]{};
+  int64_t firsts[most + 1]{};
+  int count = 0;
 
   // From matrix `begin` of x on.
-  TableChunks(const std::vector<Matrix>& x, int64_t begin) : count(0) {
-    firsts[0] = 0;
+  TableChunks(const std::vector<Matrix>& x, int64_t begin) {
     for (const int64_t end = std::min(static_cast<int64_t>(x.size()), begin + most); begin < end; begin++, count++) {
       data[count] = x[static_cast<size_t>(begin)].data;
       size[count] = x[static_cast<size_t>(begin)].size();

@@ -45,7 +45,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     if (kind == cudaMemcpyDefault) kind = kindOf(to, from);
     if (const cudaError_t error = checkCopy(to, from, bytes, kind); error != cudaSuccess) return error;
     if (bytes == 0) return cudaSuccess;
-    const bool runsLater = stream && isStream(stream) && settings().late && !stream->capture;
+    const bool runsLater = stream && isStream(stream) && isLate(*stream) && !stream->capture;
     // CUDA Runtime API, "API synchronization behavior": pageable memory is read before the call returns, and written too.
     if (runsLater && kind == cudaMemcpyHostToDevice && !isPinned(from)) {
       const auto* begin = static_cast<const unsigned char*>(from);

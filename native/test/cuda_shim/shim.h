@@ -26,6 +26,8 @@ struct Settings {
   // Work of a stream is done when the host waits for it, or other work that the host waits for does; not when it is enqueued, and
   // no more of it than is waited for. Also $MUONSCOPE_SHIM_LATE=1.
   bool late = false;
+  // With `late`: the device whose streams it is about; those of the others do their work as early as they may. -1: all.
+  int lateDevice = -1;
 };
 // Changes hold until they are changed again; `settings() = {}` restores what is the case at the beginning.
 Settings& settings();

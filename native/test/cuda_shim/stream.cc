@@ -21,6 +21,11 @@ bool isStream(cudaStream_t stream) { return std::find(streams().begin(), streams
 
 int deviceOfStream(cudaStream_t stream) { return stream ? stream->device : currentDevice(); }
 
+bool isLate(const CUstream_st& stream) {
+  const Settings& now = settings();
+  return now.late && (now.lateDevice < 0 || now.lateDevice == stream.device);
+}
+
 bool runNext(CUstream_st& stream) {
   if (stream.pending.empty()) return false;
   const std::function<void()> work = std::move(stream.pending.front());
@@ -52,7 +57,7 @@ cudaError_t enqueue(cudaStream_t stream, CUgraphNode_st work) {
   if (!isStream(stream)) return cudaErrorInvalidResourceHandle;
   if (stream->capture) return captureWork(*stream, std::move(work));
   stream->pending.push_back(std::move(work.run));
-  if (!settings().late) runPending(*stream);
+  if (!isLate(*stream)) runPending(*stream);
   return cudaSuccess;
 }
 

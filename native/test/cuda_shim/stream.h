@@ -33,6 +33,8 @@ int deviceOfStream(cudaStream_t stream);
 
 // Runs, keeps for later or captures. nullptr: the null stream.
 cudaError_t enqueue(cudaStream_t stream, CUgraphNode_st work);
+// Whether what is enqueued now is kept for later.
+bool isLate(const CUstream_st& stream);
 // The next of what was kept for later; false: there is none.
 bool runNext(CUstream_st& stream);
 // All that was kept for later, of a stream, of a device's streams or of all.
