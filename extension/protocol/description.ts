@@ -56,11 +56,13 @@ export interface BackendReport {
   devices: string[];
 }
 
-/** Bytes: what a run takes for each, and what was free before it. */
+/** Bytes: what a run takes for each on the device of the model, and what was free there before it. */
 export interface RunMemory {
   weights: number;
   gradients: number;
   optimizer: number;
   activations: number;
   available: number;
+  /** By index, for the optimizer's ranks there: their state and what they work with. Absent in runs of older versions. */
+  others?: { device: number; needed: number; available: number }[];
 }

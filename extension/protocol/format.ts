@@ -72,12 +72,13 @@ export function formatBytes(bytes: number): string {
 const byteUnit = (bytes: number): { name: string; size: number } =>
   bytes >= 2 ** 30 ? { name: "GiB", size: 2 ** 30 } : { name: "MiB", size: 2 ** 20 };
 
-/** `2.3 GiB (weights 0.5, gradients 0.5, optimizer 0.3, activations 1.0)`. */
-export function formatMemory({ weights, gradients, optimizer, activations }: Omit<RunMemory, "available">): string {
+/** `2.3 GiB (weights 0.5, gradients 0.5, optimizer 0.3, activations 1.0)`, and ` + 0.2 GiB on GPU 1` for each other device. */
+export function formatMemory({ weights, gradients, optimizer, activations, others = [] }: Omit<RunMemory, "available">): string {
   const total = weights + gradients + optimizer + activations;
   const { size } = byteUnit(total);
   const parts = Object.entries({ weights, gradients, optimizer, activations }).map(
     ([name, bytes]) => `${name} ${(bytes / size).toFixed(1)}`,
   );
-  return `${formatBytes(total)} (${parts.join(", ")})`;
+  const elsewhere = others.map(({ device, needed }) => ` + ${formatBytes(needed)} on GPU ${device}`);
+  return `${formatBytes(total)} (${parts.join(", ")})${elsewhere.join("")}`;
 }

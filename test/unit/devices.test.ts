@@ -121,4 +121,16 @@ describe("what a run needs", () => {
       "Needs 60.5 MiB (weights 4.0, gradients 4.0, optimizer 4.8, activations 47.7); 20.0 GiB are free on this machine.",
     );
   });
+  it("is told of every device", () => {
+    const others = [
+      { device: 3, needed: gib(0.2), available: gib(79) },
+      { device: 0, needed: 5 * 2 ** 20, available: gib(1) },
+    ];
+    const memory = { weights: gib(0.5), gradients: gib(0.5), optimizer: gib(0.3), activations: gib(1), available: gib(139.2), others };
+    assert.equal(
+      memoryLine(memory, "NVIDIA H200, 139.8 GiB"),
+      "Needs 2.3 GiB (weights 0.5, gradients 0.5, optimizer 0.3, activations 1.0) + 204.8 MiB on GPU 3 + 5.0 MiB on GPU 0; " +
+        "139.2 GiB are free on NVIDIA H200, 79.0 GiB on GPU 3, 1.0 GiB on GPU 0.",
+    );
+  });
 });
