@@ -5,8 +5,8 @@ export interface RunFile {
   name?: string;
   /** "cpu", "cuda" or "auto". */
   backend?: string;
-  /** Which GPU, by index. */
-  device?: number;
+  /** Which GPU, by index; or several: the model on the first, the optimizer's ranks on all in turn. */
+  device?: number | number[];
   /** Of matrix products: "auto", "fp32", "tf32" or "bf16". */
   precision?: string;
   /** CPU threads; 0 = one per physical core. */
@@ -45,7 +45,7 @@ export interface RunFile {
 export interface RunSpec {
   name: string;
   backend: string;
-  device: number;
+  device: number | number[];
   precision: string;
   threads: number;
   seed: number;
@@ -71,3 +71,6 @@ export interface RunSpec {
   checkpoints: { every: number; keep: number };
   diagnostics: { budget: number; channels: Record<string, string[]> };
 }
+
+/** The GPUs that a run asks for, the one of the model first. */
+export const gpusOf = ({ device }: Pick<RunSpec, "device">): number[] => (Array.isArray(device) ? device : [device]);

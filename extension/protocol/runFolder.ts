@@ -17,7 +17,7 @@ export interface RunJson {
   created: string;
   versions: { muonscope: string; node: string; engine: string };
   machine: { host: string; platform: string; cpu: string };
-  /** `device`: the GPU, as the list of devices names it. */
+  /** `device`: the GPU, as the list of devices names it; of several the names with " + " between them, the model's first. */
   backend: { id: string; detail: string; device?: string };
   /** Versions before 0.2 did not say. */
   memory?: RunMemory;

@@ -1,8 +1,11 @@
 /** Checks one value against what it may be; the same for run files and for orders. Pure. */
 import type { Knob } from "../protocol/description";
 
+type Range = { type: "integer" | "number"; minimum?: number; maximum?: number };
+
 export type Rule =
-  | { type: "integer" | "number"; minimum?: number; maximum?: number }
+  | Range
+  | { type: "integers"; minimum: number; maximum: number }
   | { type: "boolean" }
   | { type: "enum"; choices: readonly string[] }
   | { type: "text" }
@@ -33,6 +36,10 @@ function fits(rule: Rule, value: unknown): boolean {
       return typeof value === "string" && value.trim() !== "";
     case "globs":
       return Array.isArray(value) && value.every((glob) => typeof glob === "string" && glob !== "");
+    case "integers":
+      return Array.isArray(value)
+        ? value.length > 0 && new Set(value).size === value.length && value.every((each) => fits({ ...rule, type: "integer" }, each))
+        : fits({ ...rule, type: "integer" }, value);
     default:
       if (typeof value !== "number" || !Number.isFinite(value)) return false;
       if (rule.type === "integer" && !Number.isInteger(value)) return false;
@@ -50,6 +57,8 @@ function expected(rule: Rule): string {
       return "a text";
     case "globs":
       return "a list of globs";
+    case "integers":
+      return `${expected({ ...rule, type: "integer" })} or a list of different ones`;
     default: {
       const what = rule.type === "integer" ? "an integer" : "a number";
       const { minimum, maximum } = rule;

@@ -2,17 +2,22 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { BackendReport } from "../protocol/description";
+import { gpusOf, type RunSpec } from "../protocol/runFile";
 import { environmentOf, nodeOf, type TrainerProgram } from "./trainerProgram";
 
-/** A backend, and which of its GPUs where it has some. */
+/** A backend, and which of its GPUs, or several of them, where it has some. */
 export interface DeviceChoice {
   backend: string;
-  device?: number;
+  device?: RunSpec["device"];
 }
 
 export type NamedDevice = DeviceChoice & {
+  /** "GPU 0", "All 2 GPUs", "CPU". */
+  label: string;
   /** "NVIDIA H200, 139.8 GiB", or a backend's detail. */
   name: string;
+  /** Of several: what each is for. */
+  detail?: string;
 };
 
 /** Milliseconds. A driver that loads for many GPUs takes seconds; one that hangs is not waited for. */
@@ -41,17 +46,43 @@ export const devicesOf = (reports: readonly BackendReport[]): NamedDevice[] =>
   reports
     .filter(({ available }) => available)
     .flatMap(({ id, detail, devices }) =>
-      devices.length > 0 ? devices.map((name, device) => ({ backend: id, device, name })) : [{ backend: id, name: detail }],
+      devices.length > 0
+        ? devices.map((name, device) => ({ backend: id, device, label: `GPU ${device}`, name }))
+        : [{ backend: id, label: id.toUpperCase(), name: detail }],
     );
+
+/** All GPUs that the ranks suffice for, and those that the run file names: each where it is several, and there. */
+function severalOf({ device, sharding: { ranks } }: Asked, { id, devices }: BackendReport): NamedDevice[] {
+  const all = [...devices.keys()];
+  const lists = [gpusOf({ device }), all.slice(0, ranks)].filter(
+    (list) => list.length > 1 && list.every((index) => index < devices.length),
+  );
+  return lists
+    .filter((list, i) => lists.findIndex((other) => isSame(other, list)) === i)
+    .map((list) => ({
+      backend: id,
+      device: list,
+      label: isSame(list, all) ? `All ${all.length} GPUs` : `GPUs ${list.join(", ")}`,
+      name: list.map((index) => devices[index]).join(" + "),
+      detail: `The model trains on GPU ${list[0]}; the optimizer's ${ranks} ranks are dealt to ${list.length === 2 ? "both" : `all ${list.length}`} in turn`,
+    }));
+}
+
+/** [1] is 1. */
+const isSame = (a: DeviceChoice["device"], b: DeviceChoice["device"]): boolean => String(a) === String(b);
+
+type Asked = Pick<RunSpec, "backend" | "device" | "sharding">;
 
 /**
  * What its user chooses from for a run that asks for `asked.backend`: the last choice first, then what the run asks for.
  * Empty where there is nothing to choose: with one GPU or none, `auto` decides.
  */
-export function choicesFor(asked: Required<DeviceChoice>, reports: readonly BackendReport[], last?: DeviceChoice): NamedDevice[] {
-  const possible = devicesOf(reports).filter(({ backend }) => asked.backend === "auto" || backend === asked.backend);
-  if (possible.filter(({ device }) => device !== undefined).length < 2) return [];
-  const isLast = ({ backend, device }: DeviceChoice): boolean => backend === last?.backend && device === last.device;
-  const rank = (each: DeviceChoice): number => (isLast(each) ? 0 : each.device === asked.device ? 1 : each.device === undefined ? 3 : 2);
-  return possible.sort((a, b) => rank(a) - rank(b));
+export function choicesFor(asked: Asked, reports: readonly BackendReport[], last?: DeviceChoice): NamedDevice[] {
+  const usable = reports.filter(({ id, available }) => available && (asked.backend === "auto" || id === asked.backend));
+  const single = devicesOf(usable);
+  if (single.filter(({ device }) => device !== undefined).length < 2) return [];
+  const isLast = ({ backend, device }: DeviceChoice): boolean => backend === last?.backend && isSame(device, last.device);
+  const place = (each: DeviceChoice): number =>
+    isLast(each) ? 0 : isSame(each.device, asked.device) ? 1 : each.device === undefined ? 3 : 2;
+  return [...single, ...usable.flatMap((report) => severalOf(asked, report))].sort((a, b) => place(a) - place(b));
 }

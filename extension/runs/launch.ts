@@ -81,8 +81,9 @@ async function start(options: LaunchOptions, args: string[], logPath: string): P
   }
 }
 
+/** Always with a device: several that the run file names are refused on the CPU. */
 const deviceArguments = (choice: DeviceChoice | undefined): string[] =>
-  choice ? ["--backend", choice.backend, ...(choice.device === undefined ? [] : ["--device", `${choice.device}`])] : [];
+  choice ? ["--backend", choice.backend, "--device", String(choice.device ?? 0)] : [];
 
 function isStart(line: string, pid: number | undefined): boolean {
   try {

@@ -58,6 +58,10 @@ function ruleSchema(rule: Rule): Schema {
       return { type: "string", minLength: 1 };
     case "globs":
       return { type: "array", items: { type: "string", minLength: 1 } };
+    case "integers": {
+      const one = ruleSchema({ ...rule, type: "integer" });
+      return { anyOf: [one, { type: "array", items: one, minItems: 1, uniqueItems: true }] };
+    }
     default:
       return {
         type: rule.type,

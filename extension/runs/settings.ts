@@ -12,6 +12,8 @@ interface Common {
 export type Setting = Common &
   (
     | { type: "integer" | "number"; default: number; minimum: number; maximum: number }
+    /** One, or several different ones. */
+    | { type: "integers"; default: number; minimum: number; maximum: number }
     | { type: "boolean"; default: boolean }
     | { type: "enum"; default: string; choices: readonly string[] }
     /** Without a default: the run file's name. */
@@ -34,11 +36,12 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     path: "device",
-    type: "integer",
+    type: "integers",
     default: 0,
     minimum: 0,
     maximum: 1023,
-    meaning: "Which GPU, counted as CUDA counts them. Of no meaning on the CPU.",
+    meaning:
+      "Which GPU, counted as CUDA counts them; or several, [0, 1]: the model trains on the first, and the optimizer's ranks are dealt to them in turn. Of no meaning on the CPU.",
   },
   {
     path: "precision",
@@ -146,7 +149,7 @@ export const SETTINGS: readonly Setting[] = [
     default: 1,
     minimum: 1,
     maximum: 4096,
-    meaning: "Logical ranks over which the optimizer's step is divided.",
+    meaning: "Ranks over which the optimizer's step is divided: logical ones on one device, or dealt to several.",
   },
   {
     path: "validation.every",

@@ -1,7 +1,7 @@
 /** Turns a run file, as a person wrote it, into a complete spec, or into sentences that say what is wrong with it. */
 import { basename, dirname, isAbsolute, resolve, sep } from "node:path";
 import type { EngineDescription, Knob, KnobValue, KnobValues, OptimizerDescription } from "../protocol/description";
-import type { RunSpec } from "../protocol/runFile";
+import { gpusOf, type RunSpec } from "../protocol/runFile";
 import { knobRule, mismatch } from "./check";
 import { unknown } from "./nearest";
 import { DEFAULT_PRESET, SECTIONS, SETTINGS, type Setting } from "./settings";
@@ -171,12 +171,23 @@ function findChannels(value: unknown, { diagnostics }: EngineDescription, proble
 }
 
 /** What is right by itself and wrong together. */
-function contradictions({ model }: RunSpec): string[] {
+function contradictions(spec: RunSpec): string[] {
+  const { model, sharding } = spec;
+  const problems: string[] = [];
   // RoPE turns pairs of a head's components.
   const unit = 2 * model.heads;
-  if (model.width % unit === 0) return [];
-  const wanted = Math.max(1, Math.round(model.width / unit)) * unit;
-  return [`model.width: expected a multiple of ${unit} (twice the heads), received ${model.width}; ${wanted} would do`];
+  if (model.width % unit !== 0) {
+    const wanted = Math.max(1, Math.round(model.width / unit)) * unit;
+    problems.push(`model.width: expected a multiple of ${unit} (twice the heads), received ${model.width}; ${wanted} would do`);
+  }
+  const devices = gpusOf(spec).length;
+  if (devices > sharding.ranks) {
+    problems.push(
+      `device: expected at most one for each rank, received ${devices} with sharding.ranks ${sharding.ranks}; ` +
+        `raise it to at least ${devices}, for a device without a rank would do nothing`,
+    );
+  }
+  return problems;
 }
 
 /** A glob as fast-glob takes it: absolute, forward slashes, no `..` within. */

@@ -22,8 +22,11 @@ export interface ComputeConfig {
   backend: string;
   /** CPU threads; 0: one per physical core. */
   threads: number;
-  /** Which GPU, by its place among the report's `devices`; 0 where there are none. */
-  device: number;
+  /**
+   * At least one: GPUs by their place among the report's `devices`; ranks are dealt to them in turn, the model is on the first.
+   * [0] where there are none.
+   */
+  devices: number[];
   /** Of matrix products: "fp32", "tf32", "bf16", or "auto" for what the backend is fastest with. All else is fp32 always. */
   precision: string;
 }

@@ -12,7 +12,7 @@ Options:
   --data PATH      train on this file or glob instead of the run file's
   --steps N        make this many steps instead of the run file's
   --backend NAME   run on cpu, cuda or auto instead of the run file's
-  --device N       run on this GPU instead of the run file's
+  --device N[,N…]  run on this GPU, or these, instead of the run file's
   --runs FOLDER    where the run's folder is made (default: .muonscope/runs beside the run file)
   --help           show this`;
 
@@ -28,7 +28,7 @@ export type Command =
       data: string | undefined;
       steps: number | undefined;
       backend: string | undefined;
-      device: number | undefined;
+      device: number | number[] | undefined;
       runs: string | undefined;
       /** Already made for this run, by whoever keeps its log there. */
       folder: string | undefined;
@@ -61,10 +61,17 @@ export function parseCommandLine(args: string[]): Command {
     data: values.data,
     steps: values.steps === undefined ? undefined : Number(values.steps),
     backend: values.backend,
-    device: values.device === undefined ? undefined : Number(values.device),
+    device: values.device === undefined ? undefined : parseDevice(values.device),
     runs: values.runs && resolve(values.runs),
     folder: values.folder && resolve(values.folder),
   };
+}
+
+/** `1`, or `0,1`. */
+function parseDevice(text: string): number | number[] {
+  if (!/^\d+(,\d+)*$/.test(text))
+    throw new UserError(`--device: expected an integer, or several with a comma between them, received ${JSON.stringify(text)}.`);
+  return text.includes(",") ? text.split(",").map(Number) : Number(text);
 }
 
 function parse(args: string[]) {

@@ -38,8 +38,8 @@ async function main(): Promise<number> {
 }
 
 async function train(session: Session, progress: ProgressLine): Promise<number> {
-  const { run, spec, data, engine, device, steering, log } = session;
-  progress.say(`${session.folder}\n${run.backend.detail} · ${describeData(session)}\n${memoryLine(engine.memory, device)}`);
+  const { run, spec, data, engine, devices, steering, log } = session;
+  progress.say(`${session.folder}\n${run.backend.detail} · ${describeData(session)}\n${memoryLine(engine.memory, devices[0])}`);
   for (const notice of data.notices) progress.say(notice);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {

@@ -5,7 +5,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import type { BackendReport, EngineDescription, Knob, KnobValues } from "../protocol/description";
-import type { RunSpec } from "../protocol/runFile";
+import { gpusOf, type RunSpec } from "../protocol/runFile";
 import { RUN_JSON, type RunEvent, type RunJson } from "../protocol/runFolder";
 import { RunReader } from "../runs/runFolder";
 import type { Addon, Engine } from "./addon";
@@ -24,8 +24,8 @@ export interface Session {
   spec: RunSpec;
   description: EngineDescription;
   engine: Engine;
-  /** The GPU that it runs on, as the list of devices names it; undefined on the CPU. */
-  device: string | undefined;
+  /** The GPUs that it runs on, as the list of devices names them, the model's first; empty on the CPU. */
+  devices: string[];
   data: Data;
   batches: TrainingBatches;
   log: LogWriter;
@@ -46,7 +46,7 @@ export async function openNew(
 ): Promise<Session> {
   const description = addon.describe();
   const backend = chooseBackend(addon, spec.backend);
-  const device = chooseDevice(backend, spec);
+  const devices = chooseDevices(backend, spec);
   const data = await openData(spec);
   const engine = await createEngine(addon, spec, backend, paddedVocabulary(data));
   const folder = await makeFolder();
@@ -57,7 +57,7 @@ export async function openNew(
     created: new Date().toISOString(),
     versions: { muonscope: version, node: process.version, engine: addon.version },
     machine: { host: (await thisProcess()).host, platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? "unknown" },
-    backend: { id: engine.backend.id, detail: engine.backend.detail, ...(device !== undefined && { device }) },
+    backend: { id: engine.backend.id, detail: engine.backend.detail, ...(devices.length > 0 && { device: devices.join(" + ") }) },
     memory: engine.memory,
     spec,
     runFile,
@@ -68,7 +68,7 @@ export async function openNew(
     diagnostics: description.diagnostics,
     parent: null,
   };
-  return open({ folder, run, description, engine, device, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
+  return open({ folder, run, description, engine, devices, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
 }
 
 /** Goes on from the newest whole checkpoint; from the first step when there is none. */
@@ -84,7 +84,7 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
     throw new UserError(`${folder}: the run is finished (step ${step} of ${spec.steps}); there is nothing to go on with.`);
 
   const backend = chooseBackend(addon, run.backend.id);
-  const device = chooseDevice(backend, spec);
+  const devices = chooseDevices(backend, spec);
   const data = await openData(spec);
   const vocabulary = run.parameters.find(({ name }) => name === EMBEDDING)?.rows ?? paddedVocabulary(data);
   const engine = await createEngine(addon, spec, backend, vocabulary);
@@ -102,7 +102,7 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
     run,
     description,
     engine,
-    device,
+    devices,
     data,
     step,
     say,
@@ -125,7 +125,7 @@ interface Parts {
   run: RunJson;
   description: EngineDescription;
   engine: Engine;
-  device: string | undefined;
+  devices: string[];
   data: Data;
   step: number;
   position: number;
@@ -137,7 +137,7 @@ interface Parts {
 }
 
 async function open(parts: Parts): Promise<Session> {
-  const { folder, run, description, engine, device, data, step, say } = parts;
+  const { folder, run, description, engine, devices, data, step, say } = parts;
   const owner = await thisProcess();
   const release = await lock(folder, owner);
   try {
@@ -155,7 +155,7 @@ async function open(parts: Parts): Promise<Session> {
       spec: run.spec,
       description,
       engine,
-      device,
+      devices,
       data,
       log,
       step,
@@ -201,10 +201,16 @@ function chooseBackend(addon: Addon, asked: string): BackendReport {
 }
 
 /** The engine refuses it, too; here it is refused before the data is read. */
-function chooseDevice({ devices }: BackendReport, { device }: RunSpec): string | undefined {
-  if (devices.length === 0 || device < devices.length) return devices[device];
+function chooseDevices({ id, devices }: BackendReport, spec: RunSpec): string[] {
+  const asked = gpusOf(spec);
+  if (devices.length === 0) {
+    if (asked.length === 1) return [];
+    throw new UserError(`device: expected one on the backend "${id}", received ${asked.join(", ")}: several devices need backend "cuda"`);
+  }
+  const missing = asked.filter((index) => index >= devices.length);
+  if (missing.length === 0) return asked.map((index) => devices[index]!);
   const list = devices.map((name, index) => `  ${index}: ${name}`).join("\n");
-  throw new UserError(`device: expected one that is there, received ${device}:\n${list}`);
+  throw new UserError(`device: expected one that is there, received ${missing.join(", ")}:\n${list}`);
 }
 
 /**
@@ -222,7 +228,7 @@ async function createEngine(addon: Addon, spec: RunSpec, backend: BackendReport,
     return await addon.createEngine({
       backend: backend.id,
       threads: spec.threads,
-      device: spec.device,
+      devices: backend.devices.length > 0 ? gpusOf(spec) : [0],
       precision: spec.precision,
       seed: spec.seed,
       model: { vocabulary, ...spec.model },

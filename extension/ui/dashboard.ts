@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import { formatCompact, formatMemory } from "../protocol/format";
 import type { Alert, FromDashboard, SetKnobMessage, ToDashboard } from "../protocol/panels";
 import { TRAINER_LOG, type RunEvent, type RunJson, type RunStatus } from "../protocol/runFolder";
+import { gpusOf } from "../protocol/runFile";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
 import type { App } from "./app";
@@ -111,6 +112,10 @@ function subtitle(json: RunJson | undefined, status: RunStatus): string {
   return `${preset} · ${model.layers} × ${model.width}, context ${model.context} · ${formatCompact(parameters)} parameters · ${formatCompact(json.data.trainTokens)} tokens · ${id}`;
 }
 
-/** What it runs on and what it takes there. */
-const detail = (json: RunJson | undefined): string =>
-  json ? [json.backend.detail, json.memory ? `Needs ${formatMemory(json.memory)}` : ""].filter(Boolean).join("\n") : "";
+/** What it runs on and what it takes there. The backend tells of the model's GPU alone. */
+function detail(json: RunJson | undefined): string {
+  if (!json) return "";
+  const { backend, memory, spec } = json;
+  const ranks = gpusOf(spec).length > 1 ? `Ranks on ${backend.device}` : "";
+  return [backend.detail, ranks, memory ? `Needs ${formatMemory(memory)}` : ""].filter(Boolean).join("\n");
+}

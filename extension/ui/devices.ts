@@ -38,7 +38,7 @@ export class Devices {
 }
 
 /**
- * Asks for a GPU, or the CPU, where a run leaves the choice among several. `undefined` within: what the run asks for; else
+ * Asks for a GPU, for several of them, or the CPU, where a run leaves the choice among several. `undefined` within: what the run asks for; else
  * undefined: its user thought better of it.
  */
 export async function chooseDevice(
@@ -100,9 +100,10 @@ const lookFor = (app: App, folder: vscode.WorkspaceFolder | undefined, anew?: bo
 
 const deviceItem = (choice: NamedDevice): vscode.QuickPickItem & { choice: NamedDevice } => ({
   choice,
-  label: choice.device === undefined ? choice.backend.toUpperCase() : `GPU ${choice.device}`,
+  label: choice.label,
   iconPath: new vscode.ThemeIcon(choice.device === undefined ? "server-process" : "chip"),
   description: choice.name,
+  ...(choice.detail !== undefined && { detail: choice.detail }),
 });
 
 function describe({ id, available, detail, devices }: BackendReport): string {

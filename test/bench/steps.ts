@@ -31,7 +31,7 @@ export async function trainingSteps(addon: Addon, torch: TorchWorker): Promise<v
       const engine = await addon.createEngine({
         backend: "cpu",
         threads: 0,
-        device: 0,
+        devices: [0],
         precision: "fp32",
         seed: 1,
         model: { ...model, context: model.time, zeroProjections: false, recompute: false },
@@ -75,7 +75,7 @@ export async function optimizerSteps(addon: Addon, torch: TorchWorker): Promise<
     const optimizer = await addon.createOptimizer({
       backend: "cpu",
       threads: 0,
-      device: 0,
+      devices: [0],
       precision: "fp32",
       preset: "normuon",
       optimizer: { lr: 1e-4 },

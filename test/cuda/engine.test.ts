@@ -14,7 +14,7 @@ function config(change: Partial<EngineConfig> = {}): EngineConfig {
   return {
     backend: "cuda",
     threads: 0,
-    device: 0,
+    devices: [0],
     precision: "fp32",
     seed: 5,
     model: { vocabulary: VOCABULARY, layers: 2, width: 32, heads: 2, context: 24, zeroProjections: true, recompute: false },
@@ -164,7 +164,7 @@ void describe("an engine on CUDA", () => {
   });
 
   void it("what cannot be is refused with what there is", async () => {
-    await assert.rejects(addon.createEngine(config({ device: 99 })), /device/);
+    await assert.rejects(addon.createEngine(config({ devices: [99] })), /device/);
     await assert.rejects(addon.createEngine(config({ precision: "fp8" })), /precision/);
     await assert.rejects(addon.createEngine(config({ backend: "cpu", precision: "bf16" })), /expected "fp32" or "auto" on the CPU/);
     const model = { ...config().model, width: 65536, layers: 1000 };

@@ -71,7 +71,7 @@ async function runCase(addon: Addon, backend: BackendReport, name: string, recip
   const optimizer = await addon.createOptimizer({
     backend: backend.id,
     threads: 0,
-    device: 0,
+    devices: [0],
     precision: "fp32", // what the tolerance is for
     preset: recipe.optimizer,
     optimizer: knobs(recipe),

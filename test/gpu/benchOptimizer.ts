@@ -33,7 +33,7 @@ async function withOptimizer<T>(
   const optimizer = await addon.createOptimizer({
     backend: "cuda",
     threads: 0,
-    device: 0,
+    devices: [0],
     precision: "bf16",
     preset,
     optimizer: { ...knobs, lr: 1e-4 },

@@ -42,7 +42,7 @@ export function engineConfig({ model, context }: Size, batch: number): EngineCon
   return {
     backend: "cuda",
     threads: 0,
-    device: 0,
+    devices: [0],
     precision: "bf16",
     seed: 1,
     model: { ...model, context, zeroProjections: true, recompute: false },

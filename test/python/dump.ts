@@ -32,7 +32,7 @@ async function main(out: string): Promise<void> {
   const engine = await loadAddon().createEngine({
     backend: "cpu",
     threads: 0,
-    device: 0,
+    devices: [0],
     precision: "fp32",
     seed: 7,
     model,

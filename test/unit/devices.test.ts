@@ -7,8 +7,10 @@ import type { BackendReport } from "../../extension/protocol/description";
 import { pythonCudaLibraries } from "../../extension/runs/cudaLibraries";
 import { choicesFor, devicesOf, findBackends } from "../../extension/runs/devices";
 import { environmentOf } from "../../extension/runs/trainerProgram";
+import type { EngineConfig } from "../../extension/trainer/addon";
 import { memoryLine } from "../../extension/trainer/memory";
 import { temporaryFolder } from "./folders";
+import { begin, resume } from "./runs";
 
 const cpu: BackendReport = { id: "cpu", available: true, detail: "OpenBLAS, 2 threads", devices: [] };
 const cuda = (...devices: string[]): BackendReport => ({ id: "cuda", available: true, detail: "CUDA 13.0", devices });
@@ -48,26 +50,96 @@ describe("the backends of a machine", { timeout: 60_000 }, () => {
 
 describe("the device of a run", () => {
   const labels = (...args: Parameters<typeof choicesFor>): string[] => choicesFor(...args).map(({ name }) => name);
-  const auto = { backend: "auto", device: 0 };
+  const one = { ranks: 1 };
+  const auto = { backend: "auto", device: 0, sharding: one };
 
   it("is not asked for with one GPU, with none, or on the CPU", () => {
     assert.deepEqual(labels(auto, [cpu, none]), []);
     assert.deepEqual(labels(auto, [cpu, cuda("A, 80 GiB")]), []);
-    assert.deepEqual(labels({ backend: "cuda", device: 0 }, [cpu, none]), []);
-    assert.deepEqual(labels({ backend: "cpu", device: 0 }, two), []);
+    assert.deepEqual(labels({ backend: "cuda", device: 0, sharding: one }, [cpu, none]), []);
+    assert.deepEqual(labels({ backend: "cpu", device: 0, sharding: { ranks: 2 } }, two), []);
   });
   it("is one of several GPUs, or the CPU where the run takes any backend", () => {
     assert.deepEqual(labels(auto, two), ["A, 80 GiB", "B, 80 GiB", "OpenBLAS, 2 threads"]);
-    assert.deepEqual(labels({ backend: "cuda", device: 0 }, two), ["A, 80 GiB", "B, 80 GiB"]);
+    assert.deepEqual(labels({ backend: "cuda", device: 0, sharding: one }, two), ["A, 80 GiB", "B, 80 GiB"]);
   });
   it("is first the one chosen last, then the one that the run file names", () => {
-    assert.deepEqual(labels({ backend: "auto", device: 1 }, two), ["B, 80 GiB", "A, 80 GiB", "OpenBLAS, 2 threads"]);
+    assert.deepEqual(labels({ backend: "auto", device: 1, sharding: one }, two), ["B, 80 GiB", "A, 80 GiB", "OpenBLAS, 2 threads"]);
     assert.deepEqual(labels(auto, two, { backend: "cpu" }), ["OpenBLAS, 2 threads", "A, 80 GiB", "B, 80 GiB"]);
     assert.deepEqual(labels(auto, two, { backend: "cuda", device: 1 }), ["B, 80 GiB", "A, 80 GiB", "OpenBLAS, 2 threads"]);
     assert.deepEqual(labels(auto, two, { backend: "cuda", device: 7 }), ["A, 80 GiB", "B, 80 GiB", "OpenBLAS, 2 threads"]);
   });
   it("is none of a backend that is not there", () => {
-    assert.deepEqual(devicesOf([cpu, none]), [{ backend: "cpu", name: "OpenBLAS, 2 threads" }]);
+    assert.deepEqual(devicesOf([cpu, none]), [{ backend: "cpu", label: "CPU", name: "OpenBLAS, 2 threads" }]);
+  });
+
+  const four = [cpu, cuda("A, 80 GiB", "B, 80 GiB", "C, 80 GiB", "D, 80 GiB")];
+  const entries = (...args: Parameters<typeof choicesFor>): string[] => choicesFor(...args).map(({ label }) => label);
+  it("is also all GPUs where there are as many ranks", () => {
+    assert.deepEqual(
+      choicesFor({ ...auto, sharding: { ranks: 3 } }, two).map(({ label, device }) => [label, device]),
+      [
+        ["GPU 0", 0],
+        ["GPU 1", 1],
+        ["All 2 GPUs", [0, 1]],
+        ["CPU", undefined],
+      ],
+    );
+    assert.deepEqual(choicesFor({ ...auto, sharding: { ranks: 3 } }, two)[2], {
+      backend: "cuda",
+      device: [0, 1],
+      label: "All 2 GPUs",
+      name: "A, 80 GiB + B, 80 GiB",
+      detail: "The model trains on GPU 0; the optimizer's 3 ranks are dealt to both in turn",
+    });
+    assert.deepEqual(entries({ ...auto, sharding: { ranks: 3 } }, [cpu, cuda("A, 80 GiB")]), []);
+    const broken = { ...none, id: "other", devices: ["X, 8 GiB", "Y, 8 GiB"] };
+    assert.deepEqual(entries({ ...auto, sharding: { ranks: 3 } }, [...two, broken]), ["GPU 0", "GPU 1", "All 2 GPUs", "CPU"]);
+  });
+  it("is as many GPUs as there are ranks, else", () => {
+    const choices = choicesFor({ backend: "cuda", device: 0, sharding: { ranks: 3 } }, four);
+    assert.deepEqual(
+      choices.map(({ label }) => label),
+      ["GPU 0", "GPU 1", "GPU 2", "GPU 3", "GPUs 0, 1, 2"],
+    );
+    assert.deepEqual(choices[4]!.device, [0, 1, 2]);
+    assert.equal(choices[4]!.detail, "The model trains on GPU 0; the optimizer's 3 ranks are dealt to all 3 in turn");
+  });
+  it("is first those that the run file names, where they are there, and those chosen last before them", () => {
+    const asked = { backend: "auto", device: [2, 0], sharding: { ranks: 4 } };
+    const rest = ["GPU 0", "GPU 1", "GPU 2", "GPU 3"];
+    assert.deepEqual(entries(asked, four), ["GPUs 2, 0", ...rest, "All 4 GPUs", "CPU"]);
+    assert.deepEqual(entries(asked, four, { backend: "cuda", device: [0, 1, 2, 3] }), ["All 4 GPUs", "GPUs 2, 0", ...rest, "CPU"]);
+    assert.deepEqual(entries(asked, two), ["GPU 0", "GPU 1", "All 2 GPUs", "CPU"]);
+    assert.deepEqual(entries({ ...asked, device: [0, 1, 2, 3] }, four), ["All 4 GPUs", ...rest, "CPU"]);
+    assert.deepEqual(entries({ ...asked, device: [1], sharding: one }, two), ["GPU 1", "GPU 0", "CPU"]);
+  });
+});
+
+describe("the devices of an engine", () => {
+  it("are several where its spec says so, the model's first, and again when it goes on", async (t) => {
+    const asked: number[][] = [];
+    const backends = [{ id: "fake", available: true, detail: "a fake", devices: ["A, 80 GiB", "B, 80 GiB", "C, 40 GiB"] }];
+    const hooks = { backends, onCreate: ({ devices }: EngineConfig) => void asked.push(devices) };
+    const first = await begin(t, { steps: 3, device: [2, 0], sharding: { ranks: 2 } }, hooks);
+    await first.done;
+    const { run, devices } = first.session;
+    assert.deepEqual([run.spec.device, run.backend.device, devices], [[2, 0], "C, 40 GiB + A, 80 GiB", ["C, 40 GiB", "A, 80 GiB"]]);
+    writeFileSync(join(first.folder, "run.json"), JSON.stringify({ ...run, spec: { ...run.spec, steps: 4 } }));
+    await (
+      await resume(first.folder, hooks)
+    ).done;
+    assert.deepEqual(asked, [
+      [2, 0],
+      [2, 0],
+    ]);
+  });
+
+  it("are none on a backend without any, whichever its spec names", async (t) => {
+    const asked: number[][] = [];
+    const { done, session } = await begin(t, { device: 7, steps: 3 }, { onCreate: ({ devices }) => void asked.push(devices) });
+    await done;
+    assert.deepEqual([asked, session.devices, "device" in session.run.backend], [[[0]], [], false]);
   });
 });
 

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { DeviceChoice } from "../../extension/runs/devices";
 import { launch } from "../../extension/runs/launch";
 import { RunReader } from "../../extension/runs/runFolder";
 import { temporaryFolder } from "./folders";
@@ -67,11 +68,13 @@ started(); described()`;
     const said = 'writeFileSync(join(folder, "said"), JSON.stringify([process.argv.slice(2), process.env.MUONSCOPE_CUDA_LIBRARIES]));';
     const options = trainer(t, `${said} started(); described()`);
     const { runFile } = options.source;
-    for (const [device, args] of [
+    const choices: [DeviceChoice | undefined, string[]][] = [
       [{ backend: "cuda", device: 1 }, ["--backend", "cuda", "--device", "1"]],
-      [{ backend: "cpu" }, ["--backend", "cpu"]],
+      [{ backend: "cuda", device: [0, 1] }, ["--backend", "cuda", "--device", "0,1"]],
+      [{ backend: "cpu" }, ["--backend", "cpu", "--device", "0"]],
       [undefined, []],
-    ] as const) {
+    ];
+    for (const [device, args] of choices) {
       const { folder } = await launch({ ...options, device, cudaLibraries: ["/a", "/b"] });
       const expected = [[runFile, "--as", runFile, "--folder", folder, ...args], "/a:/b"];
       assert.deepEqual(JSON.parse(readFileSync(join(folder, "said"), "utf8")), expected);

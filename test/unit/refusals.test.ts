@@ -31,6 +31,18 @@ describe("what cannot begin", () => {
       name: "UserError",
       message: "device: expected one that is there, received 2:\n  0: A, 80 GiB\n  1: B, 80 GiB",
     });
+    await assert.rejects(begin(t, { ...json, device: [3, 1, 2], sharding: { ranks: 3 } }, {}, fakeAddon({ backends })), {
+      name: "UserError",
+      message: "device: expected one that is there, received 3, 2:\n  0: A, 80 GiB\n  1: B, 80 GiB",
+    });
+  });
+
+  it("several devices where there is none are an error that says what has them", async (t) => {
+    const json = { device: [0, 1], sharding: { ranks: 2 }, data: { files: ["no-such-file.txt"] } };
+    await assert.rejects(begin(t, json), {
+      name: "UserError",
+      message: 'device: expected one on the backend "fake", received 0, 1: several devices need backend "cuda"',
+    });
   });
 
   it("what the engine refuses is an error in its words, and leaves no folder", async (t) => {

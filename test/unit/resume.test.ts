@@ -102,8 +102,8 @@ describe("a run that goes on", () => {
     const resumed = await resume(first.folder, { onCreate: (config) => void asked.push(config) });
     await resumed.done;
     assert.deepEqual(
-      asked.map(({ device, precision, model: { recompute } }) => [device, precision, recompute]),
-      [[0, "auto", false]],
+      asked.map(({ devices, precision, model: { recompute } }) => [devices, precision, recompute]),
+      [[[0], "auto", false]],
     );
     assert.equal((await read(first.folder)).state().status, "finished");
   });

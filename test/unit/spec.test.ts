@@ -43,6 +43,18 @@ describe("a run file", () => {
     assert.deepEqual(resolved.spec.data.files, ["/home/u/\\(work\\)/**/*.txt", "/home/u/up/./*.md", "/home/x", "/abs/*.txt"]);
     assert.deepEqual(resolved.spec.data.exclude, ["/home/u/\\(work\\)/b"]);
   });
+  it("may name several devices, each with a rank, and stays as it was written", () => {
+    for (const [device, ranks] of [
+      [3, 1],
+      [[3], 1],
+      [[1, 0], 2],
+      [[0, 1023], 3],
+    ] as const) {
+      const resolved = resolve({ data, device, sharding: { ranks } });
+      assert.ok("spec" in resolved, JSON.stringify(resolved));
+      assert.deepEqual(resolved.spec.device, device);
+    }
+  });
   it("merges a preset and what differs from it", () => {
     const resolved = resolve({ data, optimizer: { preset: "adamw", lr: 0.5, clip: 2 }, auxiliary: { lr: 0.25 } });
     assert.ok("spec" in resolved);
@@ -56,7 +68,28 @@ describe("a run file", () => {
     ["with no glob", { data: { files: [] } }, ["data.files: is required: which files to train on, as a list of globs"]],
     ["with a wrong type", { data, steps: "many" }, ['steps: expected an integer from 1 to 1000000000, received "many"']],
     ["with null", { data, threads: null }, ["threads: expected an integer from 0 to 1024, received null"]],
-    ["with a device that cannot be", { data, device: -1 }, ["device: expected an integer from 0 to 1023, received -1"]],
+    ...(
+      [
+        [-1, "-1"],
+        ["0,1", '"0,1"'],
+        [[], "[]"],
+        [[0, 1024], "[0,1024]"],
+        [[0, "1"], '[0,"1"]'],
+        [[1, 0, 1], "[1,0,1]"],
+      ] as const
+    ).map(([device, received]): [string, unknown, string[]] => [
+      `with a device that cannot be, ${received},`,
+      { data, device, sharding: { ranks: 8 } },
+      [`device: expected an integer from 0 to 1023 or a list of different ones, received ${received}`],
+    ]),
+    [
+      "with more devices than ranks",
+      { data, device: [0, 1, 2], sharding: { ranks: 2 } },
+      [
+        "device: expected at most one for each rank, received 3 with sharding.ranks 2; " +
+          "raise it to at least 3, for a device without a rank would do nothing",
+      ],
+    ],
     [
       "with a precision that cannot be",
       { data, precision: "fp16" },
@@ -134,6 +167,11 @@ describe("the schema of run files", () => {
       "condition_number",
       "neuron_norm",
     ]);
+  });
+  it("takes one device or a list of different ones", () => {
+    const one = { type: "integer", minimum: 0, maximum: 1023 };
+    const { anyOf } = schema.properties["device"] as { anyOf?: unknown };
+    assert.deepEqual(anyOf, [one, { type: "array", items: one, minItems: 1, uniqueItems: true }]);
   });
   it("has defaults that a run file may state", () => {
     const json: Record<string, Record<string, unknown> | unknown> = { data };

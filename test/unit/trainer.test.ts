@@ -12,6 +12,7 @@ import { order } from "../../extension/runs/order";
 import { RunReader } from "../../extension/runs/runFolder";
 import { loadAddon } from "../../extension/trainer/addon";
 import { readCheckpoint } from "../../extension/trainer/checkpoints";
+import { parseCommandLine } from "../../extension/trainer/commandLine";
 import { temporaryFolder, until } from "./folders";
 import { begin, eventOf, eventsOf, read, resume, small, text, valuesOf } from "./runs";
 
@@ -231,7 +232,12 @@ describe("the command line", () => {
     assert.match(name!, /^\d{4}-\d\d-\d\d-\d{6}-tiny$/);
     const { spec, memory } = (await read(join(runsFolder, name!))).run!;
     assert.deepEqual([spec.backend, spec.device], ["cpu", 3]);
-    assert.ok(memory && Object.values(memory).every((bytes) => bytes > 0), JSON.stringify(memory));
+    const { others = [], ...bytes } = memory!;
+    assert.ok(
+      Object.values(bytes).every((value) => value > 0),
+      JSON.stringify(memory),
+    );
+    assert.deepEqual(others, []);
     await assert.rejects(train("--resume", join(runsFolder, name!)), { code: 1, stderr: /the run is finished \(step 7 of 7\)/ });
   });
   it("lists the backends of this machine", async () => {
@@ -241,6 +247,24 @@ describe("the command line", () => {
     await assert.rejects(train("--backends", "--steps", "3"), {
       code: 1,
       stderr: /--backends lists and does nothing else; leave out --steps/,
+    });
+  });
+  it("takes a device or several, which the CPU refuses", async (t) => {
+    const device = (text: string): unknown => (parseCommandLine(["a", "--device", text]) as { device?: unknown }).device;
+    assert.deepEqual([device("3"), device("0,12"), device("2,0,1")], [3, [0, 12], [2, 0, 1]]);
+    for (const text of ["", "0,", ",1", "a", "1.5", "0, 1"])
+      assert.throws(() => device(text), {
+        name: "UserError",
+        message: `--device: expected an integer, or several with a comma between them, received ${JSON.stringify(text)}.`,
+      });
+    const { runFile, runsFolder } = workplace(t, { ...small, sharding: { ranks: 2 } });
+    await assert.rejects(train(runFile, "--runs", runsFolder, "--backend", "cpu", "--device", "0,1"), {
+      code: 1,
+      stderr: 'device: expected one on the backend "cpu", received 0, 1: several devices need backend "cuda"\n',
+    });
+    await assert.rejects(train(runFile, "--runs", runsFolder, "--device", "0,1,2"), {
+      code: 1,
+      stderr: /device: expected at most one for each rank, received 3 with sharding\.ranks 2/,
     });
   });
   it("says what it expects", async () => {

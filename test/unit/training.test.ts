@@ -71,9 +71,9 @@ describe("a run", () => {
       },
     );
     await done;
-    const [{ backend, device, precision, model }] = asked as [EngineConfig];
-    assert.deepEqual([backend, device, precision, model.recompute], ["fake", 1, "tf32", true]);
-    assert.deepEqual([session.device, session.run.backend.device], ["B, 80 GiB", "B, 80 GiB"]);
+    const [{ backend, devices, precision, model }] = asked as [EngineConfig];
+    assert.deepEqual([backend, devices, precision, model.recompute], ["fake", [1], "tf32", true]);
+    assert.deepEqual([session.devices, session.run.backend.device], [["B, 80 GiB"], "B, 80 GiB"]);
     assert.deepEqual(phases, [1, 11, 21, 31]);
     assert.deepEqual([...(await read(folder)).series("time/optimizer/apply")!.steps], phases);
   });
