@@ -32,7 +32,6 @@ cudaError_t checkCopy(const void* to, const void* from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
   return call("cudaMemcpy", [&] {
     if (forbiddenWhileCapturing()) return cudaErrorStreamCaptureUnsupported;
-    if (kind == cudaMemcpyDefault) kind = kindOf(to, from);
     if (const cudaError_t error = checkCopy(to, from, bytes, kind); error != cudaSuccess) return error;
     runPending(currentDevice());
     if (bytes) std::memmove(to, from, bytes);
