@@ -7,6 +7,14 @@
 #include "test/cuda_shim/stream_hook.h"
 #include "test/cuda_shim_ranks.h"
 
+namespace muonscope::cuda {
+namespace {
+
+__global__ void nothing() {}
+
+}  // namespace
+}  // namespace muonscope::cuda
+
 using namespace muonscope;
 using namespace muonscope::cuda;
 using test::Devices, test::Event, test::Rank;
@@ -228,6 +236,11 @@ TEST("cuda shim: a graph becomes another one only if the same waits for the same
   CapturedGraph toB(a, copying(b));
   const CapturedGraph toC(a, copying(c));
   CHECK_EQ(toB.become(toC), cudaGraphExecUpdateErrorParametersChanged);
+  const auto computing = [](const Rank& rank) { return [&] { launch(rank.stream, nothing, 1, 1, 0); }; };
+  CapturedGraph onB(b, computing(b));
+  const CapturedGraph againOnB(b, computing(b)), onC(c, computing(c));
+  CHECK_EQ(onB.become(onC), cudaGraphExecUpdateErrorParametersChanged);
+  CHECK_EQ(onB.become(againOnB), cudaGraphExecUpdateSuccess);
 }
 
 TEST("cuda shim: a launched graph takes its turn on the stream, as it was when it was launched") {
