@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { RunFile } from "../../extension/protocol/runFile";
 import type { RunJson } from "../../extension/protocol/runFolder";
 
 const trainer = join(__dirname, "trainer.js");
@@ -15,9 +16,10 @@ function run(args: string[], env: Record<string, string> = {}): { status: number
   return { status, output: stdout + stderr };
 }
 
-const runFile = (backend: string): string => {
+const runFile = (backend: string, change: Partial<RunFile> = {}): string => {
   const file = join(folder, `${backend}.muonscope.json`);
-  const spec = {
+  const spec: RunFile = {
+    ...change,
     backend,
     data: { files: ["text.txt"] },
     model: { layers: 1, width: 32, heads: 2, context: 16 },
@@ -48,6 +50,25 @@ void describe("a run on CUDA", () => {
     assert.match(json.backend.detail, /bf16/);
     const events = readFileSync(join(runs, name!, "events.jsonl"), "utf8");
     assert.match(events, /"type":"finished","step":6|"type":"finished".*"step":6/);
+  });
+
+  void it("has its ranks on several devices, and says what it needs of each", () => {
+    const runs = join(folder, "several");
+    const file = runFile("cuda", { device: [0, 1], sharding: { ranks: 3 } });
+    const { status, output } = run([file, "--runs", runs], { MUONSCOPE_SHIM_DEVICES: "2" });
+    assert.equal(status, 0, output);
+    assert.match(output, /Needs .* on GPU 1; .* are free on Emulated device, .* on GPU 1\./);
+    const [name] = readdirSync(runs);
+    const { backend, memory } = JSON.parse(readFileSync(join(runs, name!, "run.json"), "utf8")) as RunJson;
+    assert.equal(backend.device, "Emulated device, 1.0 GiB + Emulated device, 1.0 GiB");
+    assert.deepEqual(
+      memory?.others?.map(({ device, needed, available }) => [device, needed > 0 && needed < available]),
+      [[1, true]],
+    );
+    const one = run([file, "--runs", join(folder, "one"), "--device", "0"]);
+    const loss = (text: string): string | undefined => text.match(/loss \d+\.\d+/g)?.at(-1);
+    assert.ok(loss(output) !== undefined, output);
+    assert.equal(loss(output), loss(one.output), "the same as on one device");
   });
 
   void it("is refused with what to do where there is no driver", () => {

@@ -42,6 +42,7 @@ export async function findDevice(report: Report): Promise<boolean> {
     return false;
   }
   report.pass(`device: ${cuda.detail}; ${cuda.devices.join("; ")}`);
+  if (cuda.devices.length < 2) report.skip("copies between GPUs", "there is one: it stands for all in the tests of ranks on several");
   return true;
 }
 

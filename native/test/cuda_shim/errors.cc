@@ -46,6 +46,7 @@ Settings& settings() {
     Settings initial;
     const char* late = std::getenv("MUONSCOPE_SHIM_LATE");
     initial.late = late && std::string(late) == "1";
+    if (const char* devices = std::getenv("MUONSCOPE_SHIM_DEVICES")) initial.devices = std::stoi(devices);
     return initial;
   }();
   return all;

@@ -24,12 +24,26 @@ cudaGraphExecUpdateResult obstacle(const CUgraphNode_st& old, const CUgraphNode_
   return old.devices != now.devices ? cudaGraphExecUpdateErrorParametersChanged : cudaGraphExecUpdateSuccess;
 }
 
+GraphShape latest;
+
+void remember(const Nodes& nodes) {
+  latest = {nodes.size(), 0};
+  std::vector<size_t> way(nodes.size(), 1);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (const size_t before : nodes[i]->after) way[i] = std::max(way[i], way[before] + 1);
+    latest.longest = std::max(latest.longest, way[i]);
+  }
+}
+
 }  // namespace
+
+GraphShape cudaShim::latestGraph() { return latest; }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   return call("cudaGraphInstantiate", [&] {
     if (!graph) return cudaErrorInvalidValue;
     *exec = new CUgraphExec_st{graph->nodes};
+    remember(graph->nodes);
     return cudaSuccess;
   });
 }
@@ -49,6 +63,7 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t exec, cudaGraph_t graph, cudaGra
       return cudaErrorGraphExecUpdateFailure;
     }
     exec->nodes = graph->nodes;
+    remember(graph->nodes);
     return cudaSuccess;
   });
 }

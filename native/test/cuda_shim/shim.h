@@ -18,7 +18,7 @@ enum class Order { ascending, descending, shuffled };
 void setOrder(Order order, uint64_t seed = 1);
 
 struct Settings {
-  int devices = 1;  // all alike
+  int devices = 1;  // all alike; also $MUONSCOPE_SHIM_DEVICES
   int driverVersion = 13000;
   int computeCapabilityMajor = 9, computeCapabilityMinor = 0;
   size_t totalBytes = size_t{1} << 30;  // of each device
@@ -36,6 +36,12 @@ Settings& settings();
 void failCall(int n, cudaError_t error, const std::string& name = "");
 // Calls that were to fail do not.
 void failNoCall();
+
+// Of the graph that was made executable last: its nodes, and the most of them of which each waits for the one before it.
+struct GraphShape {
+  size_t nodes = 0, longest = 0;
+};
+GraphShape latestGraph();
 
 // Allocated by cudaMalloc, on all devices, and not freed.
 size_t allocatedBytes();
