@@ -63,6 +63,8 @@ export interface MeasureRequest {
 }
 
 export interface Measurement extends MeasureRequest {
+  /** At which it was shown. */
+  step: number;
   shape: "scalar" | "histogram" | "vector";
   /** A scalar's number (Infinity possible), a vector, or a histogram's counts. */
   values: Float64Array;
@@ -73,6 +75,7 @@ export interface Measurement extends MeasureRequest {
   count: number;
   sum: number;
   sumSquares: number;
+  /** What it cost the step. */
   seconds: number;
 }
 
@@ -99,7 +102,13 @@ export interface StepResult {
   time: { forwardBackward: number; optimizer: number; diagnostics: number };
   /** Empty unless asked for. */
   phases: PhaseCost[];
+  /**
+   * What is known by now, of this step and of earlier ones: on a GPU singular values are worked out by the host's processors while
+   * the device goes on.
+   */
   measurements: Measurement[];
+  /** How many measurements are not known yet. */
+  pending: number;
 }
 
 export interface ParameterInfo {
@@ -132,6 +141,8 @@ export interface Engine {
    * One optimizer step. `tokens`: micro-batches × batch × (context + 1) ids, so that inputs are [0, T) and targets [1, T].
    */
   step(tokens: Int32Array, options: StepOptions): Promise<StepResult>;
+  /** Measurements that were pending, when they are known. */
+  measured(): Promise<Measurement[]>;
   /** Mean loss in nats per token over batches laid out as for step; changes nothing. */
   evaluate(tokens: Int32Array): Promise<number>;
   /** Mean loss and its gradient with respect to every parameter, by the parameters' names; changes nothing. */

@@ -32,7 +32,7 @@ export class LogWriter {
     this.timer.unref();
   }
 
-  /** All values of a step, as one record. */
+  /** Values of a step, as one record. */
   values(step: number, values: readonly LogValue[]): void {
     this.numbers.push(encodeValues(Date.now() / 1000, step, values));
   }

@@ -9,8 +9,8 @@ import { peakMemory } from "./peakMemory";
 import { ProgressLine } from "./progress";
 import { scheduleFactor } from "./schedule";
 import type { Session } from "./session";
-import type { StepResult } from "./addon";
-import { stepValues } from "./telemetry";
+import type { Measurement, StepResult } from "./addon";
+import { measuredValues, stepValues } from "./telemetry";
 
 /** Milliseconds between looks for orders while paused: answers at once to a person, costs nothing. */
 const IDLE = 50;
@@ -62,8 +62,10 @@ export class Loop {
       if (steering.stopping !== undefined) return this.stop(steering.stopping);
       if (steering.measureAsked) this.plan.measureAll();
       steering.measureAsked = steering.checkpointAsked = false;
-      if (steering.paused !== undefined && !steering.stepping) await setTimeout(IDLE);
-      else await this.makeStep();
+      if (steering.paused !== undefined && !steering.stepping) {
+        await this.awaitMeasured();
+        await setTimeout(IDLE);
+      } else await this.makeStep();
     }
     await this.finish();
   }
@@ -76,6 +78,7 @@ export class Loop {
     const phases = (step - 1) % PHASES_EVERY === 0;
     const result = await engine.step(batches.next(), { lrScale, clip: spec.clip, measure: this.plan.requests(), phases });
     this.plan.learn(result);
+    this.logMeasured(result.measurements);
     if (!result.applied) return this.notFinite(step, result);
     this.step = step;
     this.loss = result.loss;
@@ -94,6 +97,17 @@ export class Loop {
       steering.stepping = false;
       if (steering.paused === undefined) steering.pause(step, "after a single step");
     }
+  }
+
+  private logMeasured(measurements: readonly Measurement[]): void {
+    for (const [step, values] of measuredValues(measurements)) this.session.log.values(step, values);
+  }
+
+  /** Before the run rests or ends: nothing that was measured is lost. */
+  private async awaitMeasured(): Promise<void> {
+    if (!this.plan.isWaiting) return;
+    this.logMeasured(await this.session.engine.measured());
+    this.plan.received();
   }
 
   private valuesOf(result: StepResult, lrScale: number, seconds: number): ReturnType<typeof stepValues> {
@@ -191,6 +205,7 @@ export class Loop {
 
   private async stop(reason: string): Promise<void> {
     const { log } = this.session;
+    await this.awaitMeasured();
     const checkpoint = this.step > 0 ? await this.checkpoint() : null;
     log.event({ type: "stopped", step: this.step, reason, checkpoint });
     this.progress.say(`Stopped after step ${this.step}.${checkpoint ? ` Go on: npm run train -- --resume ${this.session.folder}` : ""}`);
@@ -198,6 +213,7 @@ export class Loop {
 
   private async finish(): Promise<void> {
     const { log } = this.session;
+    await this.awaitMeasured();
     await this.validate();
     if (this.savedStep !== this.step) await this.checkpoint();
     this.logMemory();

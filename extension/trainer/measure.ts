@@ -20,6 +20,7 @@ export class MeasurePlan {
   private credit = 0;
   private everything: boolean;
   private planned: Turn[] = [];
+  private pending = 0;
 
   private readonly budget: number;
 
@@ -36,9 +37,9 @@ export class MeasurePlan {
     this.everything = true;
   }
 
-  /** For the step that is about to be made. */
+  /** For the step that is about to be made. While the host works something out, nothing more than what was ordered. */
   requests(): MeasureRequest[] {
-    this.planned = this.everything ? this.turns : this.affordable();
+    this.planned = this.everything ? this.turns : this.isWaiting ? [] : this.affordable();
     return this.planned.flatMap((turn) => turn.requests);
   }
 
@@ -47,32 +48,40 @@ export class MeasurePlan {
     let left = this.credit;
     while (chosen.length < this.turns.length) {
       const turn = this.turns[this.next]!;
-      const cost = turn.cost ?? 0;
-      if (left <= 0 || cost > left) break;
-      left -= cost;
+      if (left <= 0 || (turn.cost ?? 0) > left) break;
+      // What it costs is found out with it alone.
+      left -= turn.cost ?? left;
       chosen.push(turn);
       this.next = (this.next + 1) % this.turns.length;
     }
     return chosen;
   }
 
+  /** Whether something that was asked for is not known yet. */
+  get isWaiting(): boolean {
+    return this.pending > 0;
+  }
+
+  /** All that was pending. */
+  received(): void {
+    this.pending = 0;
+  }
+
   /** What the step took, so that the next ones keep within the budget. */
-  learn({ measurements, time }: StepResult): void {
-    const seconds = new Map<string, number>();
-    for (const each of measurements) seconds.set(each.tensor, (seconds.get(each.tensor) ?? 0) + each.seconds);
-    // What does not belong to one matrix (copies, set-up) is shared among them.
-    const sum = [...seconds.values()].reduce((a, b) => a + b, 0);
-    const scale = sum > 0 ? time.diagnostics / sum : 1;
-    for (const turn of this.planned) {
-      const tensor = turn.requests[0]?.tensor;
-      const cost = (tensor === undefined ? 0 : (seconds.get(tensor) ?? 0)) * scale;
+  learn({ pending, time }: StepResult): void {
+    this.pending = pending;
+    // Of everything at once, a GPU's step waits until the host has room for it: that is not what one turn costs.
+    const isTypical = !(this.everything && pending > 0);
+    for (const turn of isTypical ? this.planned : []) {
+      const cost = time.diagnostics / this.planned.length;
       turn.cost = turn.cost === undefined ? cost : INERTIA * turn.cost + (1 - INERTIA) * cost;
     }
     this.credit += this.budget * (time.forwardBackward + time.optimizer);
     // What was ordered, and the first look, are not held against the turns.
     if (!this.everything) this.credit -= time.diagnostics;
     // Unspent credit allows for the dearest turn, not for a burst of them.
-    this.credit = Math.min(this.credit, 2 * Math.max(...this.turns.map((turn) => turn.cost ?? 0), 0));
+    const dearest = Math.max(...this.turns.map((turn) => turn.cost ?? 0));
+    if (dearest > 0) this.credit = Math.min(this.credit, 2 * dearest);
     this.everything = false;
   }
 }

@@ -26,8 +26,14 @@ export function stepValues(result: StepResult, facts: StepFacts): LogValue[] {
     scalar("time/optimizer", result.time.optimizer),
     scalar(DIAGNOSTICS_TIME, result.time.diagnostics),
     ...phaseValues(result.phases),
-    ...result.measurements.map(measured),
   ];
+}
+
+/** By the step at which they were shown. */
+export function measuredValues(measurements: readonly Measurement[]): Map<number, LogValue[]> {
+  const values = new Map<number, LogValue[]>();
+  for (const each of measurements) values.set(each.step, [...(values.get(each.step) ?? []), measured(each)]);
+  return values;
 }
 
 /** Seconds by phase, over all ranks; bytes by rank, over all phases. */

@@ -44,6 +44,7 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
                        {InstanceAccessor<&EngineObject::backend>("backend"), InstanceAccessor<&EngineObject::memory>("memory"),
                         InstanceMethod<&EngineObject::parameters>("parameters"), InstanceMethod<&EngineObject::step>("step"),
                         InstanceMethod<&EngineObject::evaluate>("evaluate"),
+                        InstanceMethod<&EngineObject::measured>("measured"),
                         InstanceMethod<&EngineObject::gradients>("gradients"), InstanceMethod<&EngineObject::set>("set"),
                         InstanceMethod<&EngineObject::values>("values"), InstanceMethod<&EngineObject::save>("save"),
                         InstanceMethod<&EngineObject::load>("load"), InstanceMethod<&EngineObject::dispose>("dispose")});
@@ -71,6 +72,14 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
                           chosen = StepOptions{options["lrScale"].number(), options["clip"].number(),
                                                options["measure"].measureRequests(), options["phases"].boolean()}](Engine& engine) -> Finish {
         return [result = engine.step(tokens, chosen)](Napi::Env env) { return toJs(env, result); };
+      });
+    });
+  }
+
+  Napi::Value measured(const Napi::CallbackInfo& info) {
+    return promised(info.Env(), [&] {
+      return start(info, [](Engine& engine) -> Finish {
+        return [result = engine.measured()](Napi::Env env) { return toJs(env, result); };
       });
     });
   }

@@ -71,6 +71,7 @@ static Napi::Value toJs(Napi::Env env, const HostTensor& tensor) {
 
 static Napi::Value toJs(Napi::Env env, const Measurement& m) {
   auto object = Napi::Object::New(env);
+  object["step"] = double(m.step);
   object["channel"] = m.channel;
   object["tap"] = m.tap;
   object["tensor"] = m.tensor;
@@ -150,6 +151,10 @@ Napi::Value toJs(Napi::Env env, const std::vector<float>& values) {
   return array;
 }
 
+Napi::Value toJs(Napi::Env env, const std::vector<Measurement>& measurements) {
+  return list(env, measurements, [&](const Measurement& m) { return toJs(env, m); });
+}
+
 Napi::Value toJs(Napi::Env env, const StepResult& result) {
   auto time = Napi::Object::New(env);
   time["forwardBackward"] = result.time.forwardBackward;
@@ -162,7 +167,8 @@ Napi::Value toJs(Napi::Env env, const StepResult& result) {
   object["nonFinite"] = result.nonFinite.empty() ? env.Null() : Napi::String::New(env, result.nonFinite);
   object["time"] = time;
   object["phases"] = toJs(env, result.phases);
-  object["measurements"] = list(env, result.measurements, [&](const Measurement& m) { return toJs(env, m); });
+  object["measurements"] = toJs(env, result.measurements);
+  object["pending"] = double(result.pending);
   return object;
 }
 

@@ -21,6 +21,7 @@ Napi::Value toJs(Napi::Env env, const std::vector<PhaseCost>& phases);
 Napi::Value toJs(Napi::Env env, const std::vector<HostTensor>& tensors);
 Napi::Value toJs(Napi::Env env, const std::vector<std::string>& strings);
 Napi::Value toJs(Napi::Env env, const std::vector<float>& values);
+Napi::Value toJs(Napi::Env env, const std::vector<Measurement>& measurements);
 Napi::Value toJs(Napi::Env env, const StepResult& result);
 Napi::Value toJs(Napi::Env env, const RunMemory& memory);
 

@@ -71,6 +71,14 @@ struct BackendInfo {
   int64_t computeBytes;     // of a number of the compute type: 4 is fp32, 2 is bf16
 };
 
+// Eigenvalues that are still being worked out, perhaps, while the backend does other work.
+class Eigenvalues {
+ public:
+  virtual ~Eigenvalues() = default;
+  virtual bool ready() const = 0;
+  virtual const std::vector<double>& get() = 0;  // ascending; waits
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -176,9 +184,9 @@ class Backend {
   virtual void scaleColumns(Batch x, const float* s, float eps) = 0;              // x_ij = x_ij / (√s_j + eps), s[count · n]
   // v = beta·v + (1 − beta)·mean square of each row; then, with `divide`, x_ij = x_ij / (√v_i + eps). v[count · m]
   virtual void normalizeRows(Batch x, float* v, float beta, float eps, bool divide) = 0;
-  // Eigenvalues, ascending, of the smaller Gram matrix of x formed in fp64: σ² of x. hostOut[min(m, n)]; waits.
-  // All NaN when x holds something that is not finite.
-  virtual void gramEigenvalues(double* hostOut, Matrix x) = 0;
+  // min(m, n) eigenvalues of the smaller Gram matrix of x formed in fp64: σ² of x. All NaN when x holds something that is
+  // not finite. x may change as soon as this returns, which waits for the Gram matrix but not for the eigenvalues.
+  virtual std::shared_ptr<Eigenvalues> gramEigenvalues(Matrix x) = 0;
 
   // ---- model: forward and backward of each layer; B·T tokens, C = H·D channels ----
   virtual void embed(ComputeMatrix out, Matrix table, const int32_t* tokens) = 0;            // out[B·T, C], table[V, C]

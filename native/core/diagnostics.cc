@@ -2,6 +2,7 @@
 #include "core/diagnostics.h"
 
 #include <algorithm>
+#include <deque>
 #include <stdexcept>
 #include <utility>
 
@@ -30,10 +31,11 @@ class RequestedDiagnostics final : public Diagnostics {
  public:
   explicit RequestedDiagnostics(Backend& backend) : backend_(backend) {}
 
-  void request(std::vector<MeasureRequest> requests) override {
+  void request(std::vector<MeasureRequest> requests, int64_t step) override {
     for (const MeasureRequest& request : requests) checkTap(findDiagnostic(request.channel).description, request.tap);
     requests_ = std::move(requests);
-    measurements_.clear();
+    step_ = step;
+    seconds_ = 0;
   }
 
   bool wants(Tap tap, const std::string& tensor) const override {
@@ -42,30 +44,58 @@ class RequestedDiagnostics final : public Diagnostics {
 
   void show(Tap tap, const std::string& tensor, Matrix matrix) override {
     Sample sample(backend_, matrix);
+    std::shared_ptr<Eigenvalues> eigenvalues;
     for (const MeasureRequest& request : requests_) {
       if (!matches(request, tap, tensor)) continue;
       const Diagnostic& diagnostic = findDiagnostic(request.channel);
       const double start = backend_.clock();
-      Measurement measurement{.channel = request.channel, .tap = request.tap, .tensor = tensor, .shape = diagnostic.description.shape};
-      diagnostic.measure(sample, measurement);
-      measurement.seconds = backend_.clock() - start;
-      measurements_.push_back(std::move(measurement));
+      Shown shown{&diagnostic, nullptr, {.step = step_, .channel = request.channel, .tap = request.tap, .tensor = tensor, .shape = diagnostic.description.shape}};
+      if (diagnostic.measure) {
+        diagnostic.measure(sample, shown.measurement);
+      } else {
+        if (!eigenvalues) eigenvalues = backend_.gramEigenvalues(matrix);
+        shown.eigenvalues = eigenvalues;
+      }
+      shown.measurement.seconds = backend_.clock() - start;
+      seconds_ += shown.measurement.seconds;
+      shown_.push_back(std::move(shown));
     }
   }
 
-  std::vector<Measurement> take() override {
+  std::vector<Measurement> take(bool wait) override {
     requests_.clear();
-    return std::exchange(measurements_, {});
+    std::vector<Measurement> taken;
+    for (; !shown_.empty() && (wait || shown_.front().known()); shown_.pop_front()) {
+      Shown& first = shown_.front();
+      if (first.eigenvalues) first.diagnostic->measureSpectrum(first.eigenvalues->get(), first.measurement);
+      taken.push_back(std::move(first.measurement));
+    }
+    return taken;
   }
+
+  int64_t pending() const override {
+    return std::count_if(shown_.begin(), shown_.end(), [](const Shown& shown) { return !shown.known(); });
+  }
+
+  double seconds() const override { return seconds_; }
 
  private:
   static bool matches(const MeasureRequest& request, Tap tap, const std::string& tensor) {
     return request.tensor == tensor && request.tap == tapName(tap);
   }
 
+  struct Shown {
+    const Diagnostic* diagnostic;
+    std::shared_ptr<Eigenvalues> eigenvalues;  // null where it was measured at once
+    Measurement measurement;
+    bool known() const { return !eigenvalues || eigenvalues->ready(); }
+  };
+
   Backend& backend_;
   std::vector<MeasureRequest> requests_;
-  std::vector<Measurement> measurements_;
+  int64_t step_ = 0;
+  double seconds_ = 0;
+  std::deque<Shown> shown_;  // and not taken
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ void Engine::checkOptions(const StepOptions& options) const {
 
 StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& options) {
   checkOptions(options);
-  diagnostics_->request(options.measure);
+  diagnostics_->request(options.measure, optimizer_->stepCount() + 1);
 
   StepResult result;
   backend_->mark(Backend::Mark::modelBegin);
@@ -148,7 +148,8 @@ StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& o
   if (launched_) optimizerSeconds_ = backend_->between(Backend::Mark::optimizerBegin, Backend::Mark::optimizerEnd);
   if (!result.nonFinite.empty()) {
     launched_ = false;
-    diagnostics_->take();
+    result.measurements = diagnostics_->take(false);
+    result.pending = diagnostics_->pending();
     optimizer_->setStepCount(stepsBefore);
     return result;
   }
@@ -158,8 +159,9 @@ StepResult Engine::step(const std::vector<int32_t>& tokens, const StepOptions& o
   backend_->mark(Backend::Mark::optimizerEnd);
   model_->weightsChanged();
   settled_ = true;
-  result.measurements = diagnostics_->take();
-  for (const auto& m : result.measurements) result.time.diagnostics += m.seconds;
+  result.measurements = diagnostics_->take(false);
+  result.pending = diagnostics_->pending();
+  result.time.diagnostics = diagnostics_->seconds();
   launched_ = prepared && !backend_->timesPreparedWork();
   if (!launched_)
     optimizerSeconds_ = backend_->between(Backend::Mark::optimizerBegin, Backend::Mark::optimizerEnd) - result.time.diagnostics;

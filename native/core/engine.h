@@ -56,7 +56,8 @@ struct StepResult {
   std::string nonFinite;    // "loss", or the first parameter whose gradient is not finite; empty when applied
   StepTimes time;
   std::vector<PhaseCost> phases;  // empty unless asked for
-  std::vector<Measurement> measurements;
+  std::vector<Measurement> measurements;  // what is known by now: of this step and of earlier ones
+  int64_t pending = 0;                    // measurements that are not known yet
 };
 
 struct Gradients {
@@ -83,6 +84,8 @@ class Engine {
 
   // `tokens`: micro-batches × B × (T + 1) ids, at least one micro-batch. All checks come before any change.
   StepResult step(const std::vector<int32_t>& tokens, const StepOptions& options);
+  // Measurements that were pending; waits for them.
+  std::vector<Measurement> measured() { return diagnostics_->take(true); }
   // Mean loss in nats per token; changes nothing.
   double evaluate(const std::vector<int32_t>& tokens);
   // Loss and gradients without a step; changes nothing.

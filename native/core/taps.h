@@ -28,6 +28,7 @@ class TapListener {
 
 // One value that a diagnostic yields; `values` holds 1 number (scalar), the vector, or a histogram's bins.
 struct Measurement {
+  int64_t step;         // at which it was shown
   std::string channel;  // DiagnosticDescription::id
   std::string tap;
   std::string tensor;
@@ -36,7 +37,7 @@ struct Measurement {
   // histogram only: bins+1 edges (first −inf, last +inf possible), then the moments TensorBoard keeps
   std::vector<double> edges = {};
   double min = 0, max = 0, count = 0, sum = 0, sumSquares = 0;
-  double seconds = 0;  // what measuring it cost
+  double seconds = 0;  // what measuring it cost the step
 };
 
 // What to measure in one step.

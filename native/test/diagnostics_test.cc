@@ -19,12 +19,14 @@ Measurement measure(const MakeBackend& make, const std::string& channel, const s
   const auto diagnostics = makeDiagnostics(*backend);
   DeviceBuffer buffer(*backend, static_cast<int64_t>(x.size()));
   backend->upload(buffer.data(), x.data(), buffer.size());
-  diagnostics->request({{channel, tap, "w"}});
+  diagnostics->request({{channel, tap, "w"}}, 7);
   CHECK(diagnostics->wants(shownAt, "w"));
   diagnostics->show(shownAt, "w", {buffer.data(), rows, buffer.size() / rows});
-  const std::vector<Measurement> taken = diagnostics->take();
+  const std::vector<Measurement> taken = diagnostics->take(true);
   CHECK_EQ(taken.size(), 1u);
   CHECK_EQ(taken[0].channel, channel);
+  CHECK_EQ(taken[0].step, 7);
+  CHECK_EQ(taken[0].seconds, diagnostics->seconds());
   CHECK_LE(1e-9, taken[0].seconds);
   return taken[0];
 }
@@ -150,13 +152,13 @@ TEST_ON_BACKENDS("diagnostics: a matrix that is not finite yields no number, and
 TEST_ON_BACKENDS("diagnostics: requests are checked, and answered only for what was asked") {
   const auto backend = make();
   const auto diagnostics = makeDiagnostics(*backend);
-  CHECK_THROWS(diagnostics->request({{"condition_nmber", "update", "w"}}), "did you mean \"condition_number\"?");
-  CHECK_THROWS(diagnostics->request({{"orthogonality_error", "weight", "w"}}), "expected one of the taps orthogonalized, got \"weight\"");
-  diagnostics->request({{"update_rms", "update", "w"}});
+  CHECK_THROWS(diagnostics->request({{"condition_nmber", "update", "w"}}, 1), "did you mean \"condition_number\"?");
+  CHECK_THROWS(diagnostics->request({{"orthogonality_error", "weight", "w"}}, 1), "expected one of the taps orthogonalized, got \"weight\"");
+  diagnostics->request({{"update_rms", "update", "w"}}, 1);
   CHECK(diagnostics->wants(Tap::update, "w"));
   CHECK(!diagnostics->wants(Tap::weight, "w"));
   CHECK(!diagnostics->wants(Tap::update, "x"));
-  CHECK(diagnostics->take().empty());
+  CHECK(diagnostics->take(true).empty());
   CHECK(!diagnostics->wants(Tap::update, "w"));
 }
 

@@ -134,10 +134,9 @@ TEST_ON_DEVICES("primitives: the optimizer's passes") {
     return joined({&w, &y, &clipped, &scale});
   });
   pair.compareFp32(2, [&](const Place& p) {
-    std::vector<double> values(rows);
     const auto x = p.floats(a);
-    p.backend.gramEigenvalues(values.data(), {x.data(), rows, cols});
-    return Floats(values.begin(), values.end());
+    const auto eigenvalues = p.backend.gramEigenvalues({x.data(), rows, cols});
+    return Floats(eigenvalues->get().begin(), eigenvalues->get().end());
   });
 }
 

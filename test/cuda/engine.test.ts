@@ -147,7 +147,12 @@ void describe("an engine on CUDA", () => {
       withEngine({ backend }, async (engine) => {
         await losses(engine, 0, 2);
         const { measurements } = await engine.step(tokens(2), options(2, { measure }));
-        return measurements.map((each) => each.values[0]!);
+        const all = [...measurements, ...(await engine.measured())];
+        assert.deepEqual(
+          all.map(({ channel, step }) => [channel, step]),
+          channels.map((channel) => [channel, 3]),
+        );
+        return all.map((each) => each.values[0]!);
       });
     const [cuda, cpu] = [await values("cuda"), await values("cpu")];
     cuda.forEach((value, i) => assert.ok(Math.abs(value / cpu[i]! - 1) < 1e-3, `${channels[i]}: ${value} and ${cpu[i]}`));

@@ -2,7 +2,7 @@
  * An engine small enough to predict: one matrix and one auxiliary parameter, each pulled towards the mean token of the batch.
  * For tests of the trainer around it; tests of the mathematics use the real one.
  */
-import type { Addon, Engine, EngineConfig, NamedTensor, ParameterInfo } from "../../extension/trainer/addon";
+import type { Addon, Engine, EngineConfig, Measurement, NamedTensor, ParameterInfo } from "../../extension/trainer/addon";
 import type { BackendReport, EngineDescription, KnobValues, RunMemory } from "../../extension/protocol/description";
 
 const number = (id: string, live = true): EngineDescription["knobs"][number] => ({
@@ -76,6 +76,7 @@ class FakeEngine implements Engine {
   private readonly knobs: Map<string, KnobValues>;
   private made = 0;
   private busy = false;
+  private withheld: Measurement[] = [];
 
   constructor(
     private readonly config: EngineConfig,
@@ -94,7 +95,8 @@ class FakeEngine implements Engine {
     this.busy = false;
     const time = { forwardBackward: 0.01, optimizer: 0.01, diagnostics: options.measure.length * 0.001 };
     const failure = this.hooks.onStep?.(this.made + 1, options);
-    if (failure !== undefined) return { loss: NaN, gradNorm: NaN, applied: false, nonFinite: failure, time, phases: [], measurements: [] };
+    if (failure !== undefined)
+      return { loss: NaN, gradNorm: NaN, applied: false, nonFinite: failure, time, phases: [], measurements: [], pending: 0 };
     this.made++;
     const mean = tokens.reduce((sum, id) => sum + id, 0) / tokens.length / 256;
     let loss = 0;
@@ -105,6 +107,7 @@ class FakeEngine implements Engine {
     }
     const measurements = options.measure.map((request) => ({
       ...request,
+      step: this.made,
       shape: request.channel === "neuron_norm" ? ("histogram" as const) : ("scalar" as const),
       values: request.channel === "neuron_norm" ? Float64Array.of(0, 3, 5, 0) : Float64Array.of(Infinity),
       edges: Float64Array.of(-Infinity, -4, 0, 4, Infinity),
@@ -116,10 +119,19 @@ class FakeEngine implements Engine {
       seconds: 0.001,
     }));
     const phases = options.phases ? [{ phase: "apply", rank: 0, seconds: 0.01, bytes: 64 }] : [];
-    return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements };
+    if (!this.hooks.late) return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements, pending: 0 };
+    const known = this.withheld;
+    this.withheld = measurements;
+    return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements: known, pending: measurements.length };
   }
 
   evaluate = async (tokens: Int32Array): Promise<number> => tokens.reduce((sum, id) => sum + id, 0) / tokens.length / 256;
+
+  async measured(): Promise<Measurement[]> {
+    const known = this.withheld;
+    this.withheld = [];
+    return known;
+  }
 
   gradients = (): Promise<never> => Promise.reject(new Error("the fake has none"));
 
@@ -152,6 +164,8 @@ export interface Hooks {
   milliseconds?: number;
   /** Called with the step's number; a string makes it fail as not finite there. */
   onStep?: (step: number, options: Parameters<Engine["step"]>[1]) => string | undefined;
+  /** What a step measures is known with the next one. */
+  late?: boolean;
   /** Called with the step's number; an error that it throws is the engine's. */
   onSave?: (step: number) => void;
   onDispose?: (config: EngineConfig) => void;

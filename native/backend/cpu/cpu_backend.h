@@ -73,7 +73,7 @@ class CpuBackend final : public Backend {
   void normalizeRows(Batch x, float* v, float beta, float eps, bool divide) override;
 
   // eigenvalues.cc
-  void gramEigenvalues(double* hostOut, Matrix x) override;
+  std::shared_ptr<Eigenvalues> gramEigenvalues(Matrix x) override;
 
   // embedding.cc
   void embed(ComputeMatrix out, Matrix table, const int32_t* tokens) override;

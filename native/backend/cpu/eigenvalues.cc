@@ -44,6 +44,13 @@ void accumulate(double* gram, int64_t size, const double* panel, int64_t depth, 
               gram + r0 * size + r0, static_cast<int>(size));
 }
 
+struct KnownEigenvalues final : Eigenvalues {
+  explicit KnownEigenvalues(int64_t size) : values(static_cast<size_t>(size)) {}
+  bool ready() const override { return true; }
+  const std::vector<double>& get() override { return values; }
+  std::vector<double> values;
+};
+
 }  // namespace
 
 void symmetricEigenvalues(double* out, double* a, int64_t size) {
@@ -62,15 +69,17 @@ void symmetricEigenvalues(double* out, double* a, int64_t size) {
                              " Gram matrix: expected dsyevd to converge, received info = " + std::to_string(info));
 }
 
-void CpuBackend::gramEigenvalues(double* hostOut, Matrix x) {
+// At once: the processors have nothing else to do meanwhile but the step.
+std::shared_ptr<Eigenvalues> CpuBackend::gramEigenvalues(Matrix x) {
   const bool wide = x.rows <= x.cols;
   const int64_t size = std::min(x.rows, x.cols), longer = std::max(x.rows, x.cols);
-  if (size == 0) return;
+  auto result = std::make_shared<KnownEigenvalues>(size);
+  if (size == 0) return result;
   double squares = 0;
   sumSquares(&squares, Batch{x.data, 1, x.rows, x.cols, x.size()});
   if (!std::isfinite(squares)) {  // sums of squares of finite fp32 numbers stay finite in fp64
-    std::fill(hostOut, hostOut + size, std::numeric_limits<double>::quiet_NaN());
-    return;
+    std::ranges::fill(result->values, std::numeric_limits<double>::quiet_NaN());
+    return result;
   }
   double* gram = scratch_.get<double>(size * size + size * std::min(longer, kPanel));
   double* panel = gram + size * size;
@@ -87,7 +96,8 @@ void CpuBackend::gramEigenvalues(double* hostOut, Matrix x) {
       for (int64_t i = begin; i < end; i++) accumulate(gram, size, panel, depth, wide, band(size, i, lanes), band(size, i + 1, lanes));
     });
   }
-  symmetricEigenvalues(hostOut, gram, size);
+  symmetricEigenvalues(result->values.data(), gram, size);
+  return result;
 }
 
 }  // namespace muonscope

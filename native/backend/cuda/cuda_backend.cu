@@ -47,7 +47,7 @@ std::string nameOf(Precision precision) {
 }
 
 CudaBackend::CudaBackend(const BackendOptions& options, void (*symmetricEigenvalues)(double*, double*, int64_t))
-    : precision_(parsePrecision(options.precision)), symmetricEigenvalues_(symmetricEigenvalues) {
+    : precision_(parsePrecision(options.precision)), eigenvalues_(symmetricEigenvalues) {
   const std::vector<Device> devices = listDevices();
   const Device& device = chooseDevice(devices, options.device);
   use_ = std::make_unique<PeerUse>(options.device);

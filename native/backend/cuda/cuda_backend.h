@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/cuda/eigenvalue_threads.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/pinned_ring.h"
 #include "backend/cuda/scratch.h"
@@ -88,7 +89,7 @@ class CudaBackend final : public Backend {
   void clip(const std::vector<Matrix>& gradients, const double* squares, int64_t n, double limit) override;
 
   // eigenvalues.cu
-  void gramEigenvalues(double* hostOut, Matrix x) override;
+  std::shared_ptr<Eigenvalues> gramEigenvalues(Matrix x) override;
 
   // embedding.cu
   void embed(ComputeMatrix out, Matrix table, const int32_t* tokens) override;
@@ -135,7 +136,7 @@ class CudaBackend final : public Backend {
   std::array<cudaEvent_t, 4> marks_{};
   std::array<bool, 4> marked_{};
   cudaEvent_t reached_ = nullptr;     // what others wait for
-  void (*symmetricEigenvalues_)(double*, double*, int64_t);
+  EigenvalueThreads eigenvalues_;
 };
 
 }  // namespace muonscope::cuda

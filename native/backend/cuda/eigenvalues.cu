@@ -1,8 +1,6 @@
-// Eigenvalues of a Gram matrix: formed in fp64 (an fp32 one loses singular values below about 3e-4 of the largest), then
-// LAPACK on the host.
+// Gram matrices formed in fp64 (an fp32 one loses singular values below about 3e-4 of the largest), whose eigenvalues threads of
+// the host work out.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <vector>
 
 #include "backend/cuda/cuda_backend.h"
@@ -52,21 +50,16 @@ __global__ void gramKernel(double* gram, Matrix x, bool wide, int64_t size, int6
 
 }  // namespace
 
-void CudaBackend::gramEigenvalues(double* hostOut, Matrix x) {
+std::shared_ptr<Eigenvalues> CudaBackend::gramEigenvalues(Matrix x) {
   const bool wide = x.rows <= x.cols;
   const int64_t size = std::min(x.rows, x.cols), tiles = ceilDiv(size, tile);
-  if (size == 0) return;
+  std::vector<double> host(static_cast<size_t>(size * size));
+  if (size == 0) return eigenvalues_.of(std::move(host), size);
   double* gram = scratch_->get<double>(size * size);
   cuda::launch(stream_, gramKernel, static_cast<unsigned>(tiles * (tiles + 1) / 2), side * side, 0, gram, x, wide, size,
                std::max(x.rows, x.cols));
-  std::vector<double> host(static_cast<size_t>(size * size));
   read(host.data(), gram, size * size);
-  for (int64_t i = 0; i < size; i++)
-    if (!std::isfinite(host[static_cast<size_t>(i * size + i)])) {  // sums of squares of finite fp32 numbers stay finite in fp64
-      std::fill(hostOut, hostOut + size, std::numeric_limits<double>::quiet_NaN());
-      return;
-    }
-  symmetricEigenvalues_(hostOut, host.data(), size);
+  return eigenvalues_.of(std::move(host), size);
 }
 
 }  // namespace muonscope::cuda

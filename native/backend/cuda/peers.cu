@@ -45,7 +45,7 @@ std::unique_ptr<Backend> CudaBackend::onDevice(int device) const {
   BackendOptions options;
   options.device = device;
   options.precision = nameOf(precision_);
-  return std::make_unique<CudaBackend>(options, symmetricEigenvalues_);
+  return std::make_unique<CudaBackend>(options, eigenvalues_.solver());
 }
 
 void CudaBackend::waitFor(Backend& other) {

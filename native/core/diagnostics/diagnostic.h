@@ -16,8 +16,6 @@ class Sample {
 
   int64_t rows() const { return matrix_.rows; }
   int64_t cols() const { return matrix_.cols; }
-  // Squared singular values, ascending, min(rows, cols) of them; rounding may leave tiny negative ones.
-  const std::vector<double>& squaredSingularValues();
   // Sum of the squared entries.
   double sumSquares();
   // ρ_i = ‖row_i‖·√rows/‖A‖_F, 1 when all rows are equally long; all 0 for a matrix of zeros.
@@ -28,15 +26,19 @@ class Sample {
 
   Backend& backend_;
   Matrix matrix_;
-  std::optional<std::vector<double>> squaredSingularValues_;
   std::optional<std::vector<double>> rowMeanSquares_;
   std::optional<std::vector<double>> neuronNorms_;
 };
 
+// Squared singular values, ascending, min(rows, cols) of them; rounding may leave tiny negative ones.
+using SquaredSingularValues = std::vector<double>;
+
+// Fills in values, and edges and moments of a histogram: of the matrix while it is shown, or of its singular values, which may
+// be known later.
 struct Diagnostic {
   DiagnosticDescription description;
-  // Fills in values, and edges and moments of a histogram.
   void (*measure)(Sample& sample, Measurement& out);
+  void (*measureSpectrum)(const SquaredSingularValues& squares, Measurement& out) = nullptr;
 };
 
 // For diagnostics that yield one number.

@@ -6,10 +6,10 @@
 namespace muonscope {
 namespace {
 
-void measure(Sample& sample, Measurement& out) {
+void measure(const SquaredSingularValues& squares, Measurement& out) {
   double sum = 0;
-  for (const double square : sample.squaredSingularValues()) sum += (square - 1) * (square - 1);
-  setScalar(out, std::sqrt(sum / static_cast<double>(sample.squaredSingularValues().size())));
+  for (const double square : squares) sum += (square - 1) * (square - 1);
+  setScalar(out, std::sqrt(sum / static_cast<double>(squares.size())));
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ Diagnostic orthogonalityError() {
            .meaning = "How far the orthogonalised matrix is from an orthogonal one: ‖OOᵀ - I‖_F/√r, r the smaller side; 0 when exact, "
                       "1 for a matrix of zeros.",
            .source = "root mean square of σ² - 1 over the singular values"},
-          measure};
+          nullptr, measure};
 }
 
 }  // namespace muonscope

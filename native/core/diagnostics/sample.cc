@@ -1,5 +1,4 @@
 // Quantities of one matrix that diagnostics share.
-#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -7,14 +6,6 @@
 #include "core/diagnostics/diagnostic.h"
 
 namespace muonscope {
-
-const std::vector<double>& Sample::squaredSingularValues() {
-  if (!squaredSingularValues_) {
-    squaredSingularValues_.emplace(static_cast<size_t>(std::min(rows(), cols())));
-    backend_.gramEigenvalues(squaredSingularValues_->data(), matrix_);
-  }
-  return *squaredSingularValues_;
-}
 
 const std::vector<double>& Sample::rowMeanSquares() {
   if (!rowMeanSquares_) {

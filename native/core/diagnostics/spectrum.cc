@@ -7,8 +7,7 @@
 namespace muonscope {
 namespace {
 
-void measure(Sample& sample, Measurement& out) {
-  const std::vector<double>& squares = sample.squaredSingularValues();
+void measure(const SquaredSingularValues& squares, Measurement& out) {
   for (auto square = squares.rbegin(); square != squares.rend(); ++square) out.values.push_back(std::sqrt(std::max(0.0, *square)));
 }
 
@@ -24,7 +23,7 @@ Diagnostic spectrum() {
            .logarithmic = true,
            .meaning = "All singular values, largest first; those below 1e-8 of the largest are rounding.",
            .source = "arXiv 2510.05491 Figure 1 (singular values)"},
-          measure};
+          nullptr, measure};
 }
 
 }  // namespace muonscope
