@@ -1,4 +1,4 @@
-/** Measurements that are known later than the step at which they were made, as those of a GPU are. */
+/** When what is measured, also where it is known later than the step at which it was shown, as on a GPU. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { order } from "../../extension/runs/order";
@@ -6,6 +6,26 @@ import { until } from "./folders";
 import { begin, eventOf, read } from "./runs";
 
 const TAGS = ["blocks.0.mlp.up", "blocks.1.mlp.up"].map((tensor) => `condition_number/update/${tensor}`);
+
+describe("measuring", () => {
+  it("measures everything at first, and later within its budget", async (t) => {
+    const requests: number[] = [];
+    const { done } = await begin(
+      t,
+      { steps: 400, diagnostics: { budget: 0.05 } },
+      { onStep: (_, { measure }) => void requests.push(measure.length) },
+    );
+    await done;
+    assert.equal(requests[0], 4, "two diagnostics of two matrices");
+    assert.ok(
+      requests.slice(1).every((count) => count === 0 || count === 2),
+      "a matrix at a time",
+    );
+    // A step of the fake takes 20 ms, a value 1 ms: at 5 % there is one value a step, which is a matrix every other.
+    const values = requests.slice(1).reduce((sum, count) => sum + count, 0);
+    assert.ok(values > 390 && values < 402, `${values} values in 399 steps`);
+  });
+});
 
 describe("measurements that are known later", () => {
   it("are logged with the step at which they were made, and none is lost at the end", async (t) => {
@@ -44,14 +64,17 @@ describe("measurements that are known later", () => {
 
   it("come while the run is paused", async (t) => {
     const running = await begin(t, { steps: 1000, diagnostics: { budget: 0.001 } }, { late: true, milliseconds: 2 });
-    await order(running.folder, { do: "pause" });
-    const { step } = await eventOf(running, "paused");
-    await order(running.folder, { do: "measure" });
-    await order(running.folder, { do: "step" });
-    const made = async (): Promise<number[]> => [...((await read(running.folder)).series(TAGS[0]!)?.steps ?? [])];
-    await until("its measurements", async () => (await made()).includes(step + 1));
-    assert.equal(running.session.batches.position, step + 1, "it is still paused");
-    await order(running.folder, { do: "stop" });
-    await running.done;
+    try {
+      await order(running.folder, { do: "pause" });
+      const { step } = await eventOf(running, "paused");
+      await order(running.folder, { do: "measure" });
+      await order(running.folder, { do: "step" });
+      const made = async (): Promise<number[]> => [...((await read(running.folder)).series(TAGS[0]!)?.steps ?? [])];
+      await until("its measurements", async () => (await made()).includes(step + 1));
+      assert.equal((await read(running.folder)).state().status, "paused", "no further step was made");
+    } finally {
+      await order(running.folder, { do: "stop" });
+      await running.done;
+    }
   });
 });
