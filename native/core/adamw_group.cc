@@ -147,7 +147,8 @@ class AdamWGroup final : public ParameterGroup {
 
 }  // namespace
 
-std::unique_ptr<ParameterGroup> makeAdamWGroup(const Ranks& ranks, std::vector<Parameter> parameters, const std::vector<KnobValues>& values) {
+std::unique_ptr<ParameterGroup> makeAdamWGroup(const Ranks& ranks, std::vector<Parameter> parameters,
+                                               const std::vector<KnobValues>& values) {
   return std::make_unique<AdamWGroup>(ranks, std::move(parameters), values);
 }
 

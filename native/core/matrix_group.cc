@@ -74,7 +74,8 @@ class MatrixGroup final : public ParameterGroup {
 
 }  // namespace
 
-std::unique_ptr<ParameterGroup> makeMatrixGroup(const Ranks& ranks, std::vector<Parameter> parameters, const std::vector<KnobValues>& values) {
+std::unique_ptr<ParameterGroup> makeMatrixGroup(const Ranks& ranks, std::vector<Parameter> parameters,
+                                                const std::vector<KnobValues>& values) {
   return std::make_unique<MatrixGroup>(ranks, std::move(parameters), values);
 }
 

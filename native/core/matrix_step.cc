@@ -54,7 +54,8 @@ std::vector<Batch> MatrixStep::rowsByRank(const Run& run) const {
 }
 
 void MatrixStep::updateMomentum(const Run& run, const Context& context) {
-  show(run, Tap::gradient, context.listener, [&](int64_t i) { return parameters_[run.member(i)].gradient.data; }, [](float*, int, int64_t) {});
+  show(run, Tap::gradient, context.listener, [&](int64_t i) { return parameters_[run.member(i)].gradient.data; },
+       [](float*, int, int64_t) {});
   Transport transport(ranks_, lane_, context.costs);
   for (int rank = 0; rank < ranks_.count(); ++rank) {
     ScatteredBatch gradients{{}, run.rowsOn(rank), run.chunk->cols};
@@ -156,7 +157,8 @@ void MatrixStep::apply(const Run& run, const Context& context) {
     for (int64_t i = 0; isAway && i < run.count; ++i)
       transport.giveBack(rank, weights(run, rank, i), fetchedWeights(run, rank, i), run.floatsOn(rank));
   }
-  show(run, Tap::weight, context.listener, [&](int64_t i) { return parameters_[run.member(i)].weight.data; }, [](float*, int, int64_t) {});
+  show(run, Tap::weight, context.listener, [&](int64_t i) { return parameters_[run.member(i)].weight.data; },
+       [](float*, int, int64_t) {});
 }
 
 template <class Source, class Assemble>

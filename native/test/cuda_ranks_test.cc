@@ -122,7 +122,9 @@ Trajectory followOn(const MakeBackend& make, const Recipe& recipe, int ranks, in
 }  // namespace
 
 TEST_ON_DEVICES("ranks: several devices give exactly what one gives") {
-  for (const Recipe& recipe : recipes) {
+  // Which numbers move does not depend on the recipe's precision: in bf16 one will do.
+  const bool isFp32 = make()->info().computeBytes == sizeof(float);
+  for (const Recipe& recipe : isFp32 ? recipes : std::vector<Recipe>{normuon}) {
     const Trajectory one = followOn(make, recipe, 5, 1, allLate);
     for (const int late : {allLate, homeLate, otherLate}) CHECK(followOn(make, recipe, 5, 2, late) == one);
   }
@@ -257,6 +259,7 @@ TEST("ranks: a run that another device has no memory for is refused with its num
     return;
   }
   const Devices devices(2);
+  cudaShim::settings().totalBytes = size_t{320} << 20;
   const auto make = devicesUnderTest().front().make;
   const auto home = make();
   const auto other = home->onDevice(1);
