@@ -38,8 +38,8 @@ export class Devices {
 }
 
 /**
- * Asks for a GPU, for several of them, or the CPU, where a run leaves the choice among several. `undefined` within: what the run asks for; else
- * undefined: its user thought better of it.
+ * Asks for a GPU, for several of them, or the CPU, where a run leaves the choice among several. `undefined` within: what the
+ * run asks for; else undefined: its user thought better of it.
  */
 export async function chooseDevice(
   app: App,
