@@ -48,6 +48,8 @@ struct Run {
   const ChunkPart& part(int rank) const { return chunk->parts[static_cast<size_t>(rank)]; }
   int64_t rowsOn(int rank) const { return part(rank).range.count; }
   int64_t floatsOn(int rank) const { return rowsOn(rank) * chunk->cols; }
+  // A rank's rows of a whole matrix of the run.
+  float* rowsOfWhole(float* whole, int rank) const { return whole + part(rank).range.first * chunk->cols; }
   float* momentum(int rank, int64_t i) const { return part(rank).momentum.data() + (first + i) * floatsOn(rank); }
   ScatteredBatch momenta(int rank) const {
     ScatteredBatch all{{}, rowsOn(rank), chunk->cols};

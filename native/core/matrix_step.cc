@@ -40,7 +40,7 @@ Batch MatrixStep::rowsOf(const Run& run, int rank) const {
 }
 
 float* MatrixStep::weights(const Run& run, int rank, int64_t i) const {
-  return parameters_[run.member(i)].weight.data + run.part(rank).range.first * run.chunk->cols;
+  return run.rowsOfWhole(parameters_[run.member(i)].weight.data, rank);
 }
 
 float* MatrixStep::fetchedWeights(const Run& run, int rank, int64_t i) const {
@@ -54,14 +54,13 @@ std::vector<Batch> MatrixStep::rowsByRank(const Run& run) const {
 }
 
 void MatrixStep::updateMomentum(const Run& run, const Context& context) {
-  show(run, Tap::gradient, context.listener, [&](int64_t i) { return parameters_[run.member(i)].gradient.data; },
-       [](float*, int, int64_t) {});
+  showOfModel(run, Tap::gradient, context.listener, &Parameter::gradient);
   Transport transport(ranks_, lane_, context.costs);
   for (int rank = 0; rank < ranks_.count(); ++rank) {
     ScatteredBatch gradients{{}, run.rowsOn(rank), run.chunk->cols};
     for (int64_t i = 0; i < run.count; ++i) {
       const int64_t floats = run.floatsOn(rank);
-      float* gradient = parameters_[run.member(i)].gradient.data + run.part(rank).range.first * run.chunk->cols;
+      float* gradient = run.rowsOfWhole(parameters_[run.member(i)].gradient.data, rank);
       if (ranks_.count() > 1) {
         float* shard = rows_[static_cast<size_t>(rank)].data() + i * floats;
         transport.receive(Phase::reduceScatter, rank, shard, gradient, floats);
@@ -85,7 +84,7 @@ void MatrixStep::gather(const Run& run, const Context& context) {
   const Batch to = whole(run);
   for (int rank = 0; rank < ranks_.count(); ++rank)
     for (int64_t i = 0; i < run.count; ++i)
-      transport.send(Phase::gather, rank, run.chunk->owner, to[i].data + run.part(rank).range.first * to.cols, rowsOf(run, rank)[i].data,
+      transport.send(Phase::gather, rank, run.chunk->owner, run.rowsOfWhole(to[i].data, rank), rowsOf(run, rank)[i].data,
                      run.floatsOn(rank));
 }
 
@@ -102,10 +101,7 @@ void MatrixStep::orthogonalize(const Run& run, const Context& context) {
   }
   const bool isHere = ranks_.placeOf(run.chunk->owner) == 0;
   show(run, Tap::orthogonalized, context.listener, [&](int64_t i) { return isHere ? x[i].data : nullptr; },
-       [&](float* to, int rank, int64_t i) {
-         const int64_t first = run.part(rank).range.first * x.cols;
-         ranks_.home().copy(to, x[i].data + first, run.floatsOn(rank));
-       });
+       [&](float* to, int rank, int64_t i) { ranks_.home().copy(to, run.rowsOfWhole(x[i].data, rank), run.floatsOn(rank)); });
 }
 
 void MatrixStep::fetchWeights(const Run& run, const Context& context) {
@@ -121,8 +117,8 @@ void MatrixStep::scatter(const Run& run, const Context& context) {
   const Batch from = whole(run);
   for (int rank = 0; rank < ranks_.count(); ++rank)
     for (int64_t i = 0; i < run.count; ++i)
-      transport.send(Phase::scatter, run.chunk->owner, rank, rowsOf(run, rank)[i].data,
-                     from[i].data + run.part(rank).range.first * from.cols, run.floatsOn(rank));
+      transport.send(Phase::scatter, run.chunk->owner, rank, rowsOf(run, rank)[i].data, run.rowsOfWhole(from[i].data, rank),
+                     run.floatsOn(rank));
 }
 
 void MatrixStep::normalize(const Run& run, const Context& context) {
@@ -157,27 +153,30 @@ void MatrixStep::apply(const Run& run, const Context& context) {
     for (int64_t i = 0; isAway && i < run.count; ++i)
       transport.giveBack(rank, weights(run, rank, i), fetchedWeights(run, rank, i), run.floatsOn(rank));
   }
-  show(run, Tap::weight, context.listener, [&](int64_t i) { return parameters_[run.member(i)].weight.data; },
-       [](float*, int, int64_t) {});
+  showOfModel(run, Tap::weight, context.listener, &Parameter::weight);
 }
 
 template <class Source, class Assemble>
 void MatrixStep::show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Assemble& assemble) {
   if (!listener) return;
-  const int64_t cols = run.chunk->cols, size = run.chunk->rows * cols;
+  const int64_t rows = run.chunk->rows, cols = run.chunk->cols;
   for (int64_t i = 0; i < run.count; ++i) {
     const std::string& name = parameters_[run.member(i)].name;
     if (!listener->wants(tap, name)) continue;
     ranks_.join();
     float* matrix = source(i);
     if (!matrix) {
-      if (!shown_ || shown_->size() < size) shown_.emplace(ranks_.home(), size);
+      if (!shown_ || shown_->size() < rows * cols) shown_.emplace(ranks_.home(), rows * cols);
       matrix = shown_->data();
-      for (int rank = 0; rank < ranks_.count(); ++rank) assemble(matrix + run.part(rank).range.first * cols, rank, i);
+      for (int rank = 0; rank < ranks_.count(); ++rank) assemble(run.rowsOfWhole(matrix, rank), rank, i);
     }
-    listener->show(tap, name, {matrix, run.chunk->rows, cols});
+    listener->show(tap, name, {matrix, rows, cols});
     ranks_.fork();
   }
+}
+
+void MatrixStep::showOfModel(const Run& run, Tap tap, TapListener* listener, Matrix Parameter::*which) {
+  show(run, tap, listener, [&](int64_t i) { return (parameters_[run.member(i)].*which).data; }, [](float*, int, int64_t) {});
 }
 
 void MatrixStep::showRows(const Run& run, Tap tap, TapListener* listener) {

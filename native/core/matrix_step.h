@@ -56,7 +56,8 @@ class MatrixStep {
   // null, what assemble(to, rank, i) puts together from the ranks' rows.
   template <class Source, class Assemble>
   void show(const Run& run, Tap tap, TapListener* listener, const Source& source, const Assemble& assemble);
-  // The ranks' rows.
+  // The model's own matrices; the ranks' rows.
+  void showOfModel(const Run& run, Tap tap, TapListener* listener, Matrix Parameter::*which);
   void showRows(const Run& run, Tap tap, TapListener* listener);
 
   const Ranks& ranks_;

@@ -28,7 +28,7 @@ Ranks::Ranks(Backend& home, const std::vector<int>& devices, int count)
     for (int lane = 0; lane < lanes_; ++lane) {
       const bool isHome = place == 0 && lane == 0;
       if (!isHome) made_.push_back(makeOn(home, devices[place]));
-      places_[place].lanes.push_back(isHome ? &home : made_.back().get());
+      places_[place].push_back(isHome ? &home : made_.back().get());
     }
   }
 }
@@ -70,7 +70,7 @@ std::vector<int64_t> Ranks::countBytes(const std::function<void()>& build) const
   std::vector<int64_t> bytes(places_.size());
   std::function<void()> counted = build;
   for (size_t place = 0; place < places_.size(); ++place)
-    for (Backend* backend : places_[place].lanes)
+    for (Backend* backend : places_[place])
       counted = [&bytes, place, backend, inner = std::move(counted)] { bytes[place] += backend->countBytes(inner); };
   counted();
   return bytes;

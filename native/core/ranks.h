@@ -29,7 +29,7 @@ class Ranks {
   // Ranks at one place see the same memory. Place 0 is the model's.
   int placeOf(int rank) const { return rank % places(); }
   Backend& home() const { return at(0, 0); }
-  Backend& at(int place, int lane) const { return *places_[static_cast<size_t>(place)].lanes[static_cast<size_t>(lane)]; }
+  Backend& at(int place, int lane) const { return *places_[static_cast<size_t>(place)][static_cast<size_t>(lane)]; }
   Backend& of(int rank, int lane) const { return at(placeOf(rank), lane); }
 
   // What is asked of any lane from now on comes after what home was asked for so far; the other way round.
@@ -47,13 +47,9 @@ class Ranks {
   std::vector<int64_t> countBytes(const std::function<void()>& build) const;
 
  private:
-  struct Place {
-    std::vector<Backend*> lanes;
-  };
-
   int count_, lanes_;
   std::vector<std::unique_ptr<Backend>> made_;
-  std::vector<Place> places_;
+  std::vector<std::vector<Backend*>> places_;  // by place and lane
 };
 
 }  // namespace muonscope
