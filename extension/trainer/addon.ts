@@ -75,8 +75,6 @@ export interface Measurement extends MeasureRequest {
   count: number;
   sum: number;
   sumSquares: number;
-  /** What it cost the step. */
-  seconds: number;
 }
 
 export interface PhaseCost {

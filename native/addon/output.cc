@@ -83,7 +83,6 @@ static Napi::Value toJs(Napi::Env env, const Measurement& m) {
   object["count"] = m.count;
   object["sum"] = m.sum;
   object["sumSquares"] = m.sumSquares;
-  object["seconds"] = m.seconds;
   return object;
 }
 

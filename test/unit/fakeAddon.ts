@@ -116,7 +116,6 @@ class FakeEngine implements Engine {
       count: 8,
       sum: 3,
       sumSquares: 9,
-      seconds: 0.001,
     }));
     const phases = options.phases ? [{ phase: "apply", rank: 0, seconds: 0.01, bytes: 64 }] : [];
     if (!this.hooks.late) return { loss, gradNorm: 1, applied: true, nonFinite: null, time, phases, measurements, pending: 0 };
