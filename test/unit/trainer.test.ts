@@ -140,6 +140,11 @@ describe("a launched trainer", { timeout: 300_000 }, () => {
     killAfter(t, pid);
     const reader = new RunReader(folder);
     await until("the end", async () => (await reader.poll()) && reader.state().status === "finished");
+    // Numbers may reach the folder after the event.
+    await until("its memory", async () => {
+      await reader.poll();
+      return reader.series("memory/peak_rss") !== undefined;
+    });
     const peak = reader.series("memory/peak_rss")!.values.at(-1)!;
     assert.ok(peak > 20 * 2 ** 20 && peak < ballast.length, `${peak} bytes`);
   });
