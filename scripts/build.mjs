@@ -1,94 +1,33 @@
-// Builds everything into dist/: the addon's binary, the bundles that ship and those of the tests. `npm run build`;
-// with --watch the bundles follow their sources (the binary does not: run `npm run build` for it).
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { buildNative } from "./build-native.mjs";
-import { root } from "./places.mjs";
-import { setup } from "./setup.mjs";
-import { entry, Failure, isProgram } from "./shell.mjs";
+// Builds what the product runs into dist/: the addon's binary and every bundle; the CUDA backend where this machine has NVIDIA's driver,
+// or where it is asked for. `npm run build`; `npm run build -- --cuda`.
+import { existsSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { buildBundles } from "../esbuild.mjs";
+import { buildAddon, buildCuda, ownGpus } from "./build-native.mjs";
+import { cudaLibrary, hasNvidiaDriver } from "./places.mjs";
+import { installNvcc, setup } from "./setup.mjs";
+import { entry, Failure, isProgram, step } from "./shell.mjs";
 
-const shipped = ["extension", "trainer", "webview"];
-
-/** Bundles by name. A group is one esbuild call: its entry points share options. */
-async function groups(watch) {
-  const { default: glob } = await import("fast-glob");
-  const sources = (pattern) => glob.sync(pattern, { cwd: root }).sort();
-  const common = { absWorkingDir: root, bundle: true, logLevel: "warning", metafile: true, minify: !watch, sourcemap: true };
-  const node = { ...common, platform: "node", format: "cjs", target: "node20" };
-  return {
-    // What VS Code loads.
-    extension: { ...node, entryPoints: { main: "extension/main.ts" }, outdir: "dist", external: ["vscode"] },
-    // The training process.
-    trainer: { ...node, entryPoints: { trainer: "extension/trainer/main.ts" }, outdir: "dist" },
-    // One bundle a panel: each file directly in webview/ is an entry point.
-    webview: {
-      ...common,
-      platform: "browser",
-      format: "iife",
-      target: "es2022",
-      entryPoints: sources("webview/*.ts"),
-      outdir: "dist/webview",
-      loader: { ".ttf": "dataurl" },
-    },
-    tests: {
-      ...node,
-      minify: false,
-      entryPoints: [...sources("test/{unit,ui,cuda}/*.test.ts"), ...sources("test/{golden/golden,bench/bench,gpu/check,python/dump}.ts")],
-      outbase: "test",
-      outdir: "dist/test",
-      packages: "external",
-    },
-    tools: { ...node, minify: false, entryPoints: { generate: "scripts/generate.ts" }, outdir: "dist/tools" },
-    // An extension of its own, installed where no node_modules are: Mocha goes in.
-    host: {
-      ...node,
-      minify: false,
-      entryPoints: { "host/main": "test/host/main.ts" },
-      outdir: "dist/test",
-      external: ["vscode"],
-      // Mocha's parallel mode, which is not used.
-      logOverride: { "require-resolve-not-external": "silent" },
-    },
-  };
-}
-
-/** Which npm packages are inside the bundles that ship, as a JSON array: their licences go along. */
-export const bundledPackagesFile = join(root, "build", "bundled-packages.json");
-
-function bundledPackages(metafile) {
-  const names = Object.keys(metafile.inputs).map((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]);
-  return [...new Set(names.filter(Boolean))].sort();
-}
-
-export async function buildBundles({ watch = false } = {}) {
-  const esbuild = await import("esbuild");
-  const packages = new Set();
-  const failed = [];
-  for (const [name, options] of Object.entries(await groups(watch))) {
-    if (watch) {
-      const context = await esbuild.context({ ...options, logLevel: "info" });
-      await context.watch();
-      continue;
-    }
-    // esbuild prints the errors with their places; the other groups are still worth having.
-    const result = await esbuild.build(options).catch(() => void failed.push(name));
-    if (result && shipped.includes(name)) for (const found of bundledPackages(result.metafile)) packages.add(found);
-  }
-  if (failed.length > 0) throw new Failure(`Bundling failed: ${failed.join(", ")}.`);
-  if (watch) return;
-  mkdirSync(dirname(bundledPackagesFile), { recursive: true });
-  writeFileSync(bundledPackagesFile, JSON.stringify([...packages].sort(), null, 2));
-}
-
-export async function build() {
+/**
+ * `cuda`: `true` also where there is no driver, for a machine that has one; undefined where there is one or where it was built before,
+ * so that what is in dist/ is of one version. `gpus`: for which; of this machine when not given.
+ */
+export async function build({ cuda, gpus } = {}) {
   await setup(["compiler"]);
-  await buildNative();
-  await buildBundles();
+  await Promise.all([step("Bundling", () => buildBundles()), buildAddon()]);
+  if (cuda ?? (hasNvidiaDriver() || existsSync(cudaLibrary))) await buildCudaBackend(gpus, cuda === true);
+}
+
+/** Without NVIDIA's compiler everything else works: an error only where the backend was asked for. */
+async function buildCudaBackend(gpus, asked) {
+  const noNvcc = await installNvcc();
+  if (!noNvcc) return buildCuda(gpus ?? (await ownGpus()));
+  if (asked) throw new Failure(`The CUDA backend cannot be built here: ${noNvcc}.`);
+  console.log(`The CUDA backend is not built: ${noNvcc}. Runs use the CPU.`);
 }
 
 if (isProgram(import.meta.url))
   await entry(async () => {
-    if (!process.argv.includes("--watch")) return build();
-    await setup([]);
-    await buildBundles({ watch: true });
+    const { values } = parseArgs({ options: { cuda: { type: "boolean" } } });
+    await build({ cuda: values.cuda });
   });

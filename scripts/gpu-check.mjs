@@ -4,9 +4,8 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "./build.mjs";
-import { nativeFolder, neededLibraries } from "./build-native.mjs";
+import { buildTests, EVERY_GPU, neededLibraries } from "./build-native.mjs";
 import { addonBinary, cudaLibrary, dist, findProgram, root } from "./places.mjs";
-import { setup } from "./setup.mjs";
 import { capture, entry, Failure, passThrough, runStep } from "./shell.mjs";
 
 const LARGEST_PACK = 60e6;
@@ -27,13 +26,13 @@ function text() {
 }
 
 /** One folder with everything in it: the bundles find the addon beside them, and the addon the CUDA backend. */
-async function assemble() {
+async function assemble(nativeTests) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const take = (file, as) => copyFileSync(file, join(folder, as));
   take(addonBinary, "muonscope.node");
   take(cudaLibrary, "muonscope_cuda.so");
-  take(join(nativeFolder(false), "muonscope_tests"), "muonscope_tests");
+  take(nativeTests, "muonscope_tests");
   for (const [library, file] of await neededLibraries(addonBinary)) take(file, library);
   take(join(dist, "trainer.js"), "trainer.js");
   take(join(dist, "test", "gpu", "check.js"), "check.js");
@@ -62,10 +61,8 @@ async function pack(file) {
 
 await entry(async () => {
   const args = process.argv.slice(2);
-  const { noNvcc } = await setup(new Set(["compiler", "cuda"]));
-  if (noNvcc) throw new Failure(`The CUDA backend cannot be built here: ${noNvcc}.`);
-  await build();
-  await assemble();
+  await build({ cuda: true, gpus: args[0] === "--pack" ? EVERY_GPU : undefined });
+  await assemble(await buildTests({ sanitize: false }));
   if (args[0] !== "--pack") process.exitCode = await passThrough(process.execPath, [join(folder, "check.js"), ...args]);
   else if (args.length === 2) await pack(resolve(args[1]));
   else throw new Failure("Expected the file to pack into: npm run gpu-check -- --pack FILE.tar.xz");

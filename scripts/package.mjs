@@ -2,12 +2,15 @@
 // bundles, media/, the addon with the BLAS it needs, README, CHANGELOG, LICENSE and the notices of what is not ours.
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { build, bundledPackagesFile } from "./build.mjs";
-import { neededLibraries } from "./build-native.mjs";
+import { bundledPackagesFile } from "../esbuild.mjs";
+import { build } from "./build.mjs";
+import { EVERY_GPU, neededLibraries } from "./build-native.mjs";
 import { addonBinary, dist, findProgram, root } from "./places.mjs";
 import { capture, entry, Failure, isProgram, step } from "./shell.mjs";
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+/** Bytes, with both backends. */
+const LARGEST_PACKAGE = 12.5e6;
 const target = `${process.platform}-${process.arch}`;
 
 /** The licence text of one npm package that was bundled. */
@@ -61,6 +64,9 @@ export async function packVsix(file) {
     rewriteRelativeLinks: false,
     allowMissingRepository: true,
   });
+  const { size } = statSync(file);
+  if (size > LARGEST_PACKAGE)
+    throw new Failure(`The package should have at most ${LARGEST_PACKAGE / 1e6} MB, but has ${(size / 1e6).toFixed(1)} MB.`);
 }
 
 let packed;
@@ -74,7 +80,7 @@ export const testVsix = () =>
 
 if (isProgram(import.meta.url))
   await entry(async () => {
-    await build();
+    await build({ cuda: true, gpus: EVERY_GPU });
     const file = join(root, `${manifest.name}-${target}-${manifest.version}.vsix`);
     await step("Packaging", () => packVsix(file));
     console.log(`${basename(file)}: ${(statSync(file).size / 1e6).toFixed(1)} MB`);

@@ -1,5 +1,5 @@
 // Where things are: the checkout, what is built in it, and what the scripts install outside it.
-import { accessSync, constants, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,6 +56,10 @@ export function findNvcc() {
   const toolkits = [process.env.CUDA_PATH, process.env.CUDA_HOME, "/usr/local/cuda"].filter(Boolean).map((folder) => join(folder, "bin"));
   return findProgram("nvcc") ?? findIn([...toolkits, ...cudaEnvironmentFolders()], "nvcc");
 }
+
+/** Whether this machine has NVIDIA's driver, as Linux tells: its module is loaded, or its tool or (in WSL) its library is there. */
+export const hasNvidiaDriver = () =>
+  existsSync("/proc/driver/nvidia/version") || findProgram("nvidia-smi") !== undefined || existsSync("/usr/lib/wsl/lib/libcuda.so.1");
 
 /** Chromium of the system, driven by Playwright in the host and ui suites. */
 export const findChromium = () =>

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build } from "./build.mjs";
 import { measureEditor } from "./host-suite.mjs";
 import { dist, python } from "./places.mjs";
-import { setup } from "./setup.mjs";
+import { install, setup } from "./setup.mjs";
 import { entry, Failure, passThrough } from "./shell.mjs";
 
 const programs = {
@@ -23,8 +23,10 @@ await entry(async () => {
   if (!program) throw new Failure(`Expected one of ${Object.keys(programs).join(", ")}; got ${name ?? "nothing"}.`);
   const wantsEditor = name === "bench" && (args.length === 0 || args.includes("editor"));
   // The benchmarks' rival, and the window that the editor's figures are taken in.
-  if (name === "bench") await setup(wantsEditor ? ["python", "browser", "vscode"] : ["python"]);
-  await build();
+  const parts = name === "bench" ? ["python", ...(wantsEditor ? ["browser", "vscode"] : [])] : [];
+  await setup(parts);
+  const installing = install(parts);
+  await Promise.all([build(), installing.vscode, installing.python]);
   // Ctrl-C reaches the whole group: the program decides what it means (the trainer writes a checkpoint first).
   process.on("SIGINT", () => {});
   process.exitCode = await passThrough(

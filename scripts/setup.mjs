@@ -9,8 +9,12 @@ const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 
 /** A server build of VS Code from npm. See CONTRIBUTING.md for why this one. */
 const CODE_SERVER = "4.139.1";
-/** The major version of Node that this code-server demands. */
-const CODE_SERVER_NODE = "24";
+/** The Node that this code-server demands. */
+const CODE_SERVER_NODE = "24.21.0";
+/** Every package of Python's with its version: those for comparisons, and NVIDIA's compiler. */
+const PYTHON_PACKAGES = join(root, "scripts", "python-packages.txt");
+const CUDA_PACKAGES = join(root, "scripts", "cuda-packages.txt");
+const PIP_INSTALL = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1"];
 const servedFolder = join(cache, "served-vscode");
 export const servedVscode = {
   node: join(servedFolder, "node_modules", "node", "bin", "node"),
@@ -103,14 +107,14 @@ async function installServedVscode() {
     cwd: servedFolder,
   });
   await runStep(
-    "Installing a served VS Code (600 MB, compiles for some minutes)",
+    "Installing a served VS Code (600 MB, compiled for some two minutes)",
     npm,
     ["install", ...options, `code-server@${CODE_SERVER}`],
     {
       cwd: servedFolder,
       // Its post-install must run under the Node that will run it, and reads that Node's version out of npm's user agent, which
       // an npm that called this script has already set to its own.
-      env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_user_agent: undefined },
+      env: { PATH: `${dirname(servedVscode.node)}:${process.env.PATH}`, npm_config_user_agent: undefined, JOBS: "max" },
     },
   );
   if (!servedVscodeIsInstalled())
@@ -134,9 +138,7 @@ async function installPython() {
     if (!(await works())) {
       await systemPackages(new Set(["python"]));
       await runStep("Creating a Python environment", findProgram("python3"), ["-m", "venv", join(cache, "python")]);
-      const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1"];
-      await runStep("Installing numpy, safetensors, tensorboard", python, [...pip, "numpy", "safetensors", "tensorboard"]);
-      await runStep("Installing PyTorch for the CPU", python, [...pip, "torch==2.13.0+cpu"]);
+      await runStep("Installing PyTorch for the CPU, numpy, safetensors, tensorboard", python, [...PIP_INSTALL, "-r", PYTHON_PACKAGES]);
       if (!(await works())) return "the Python environment was made, but numpy, safetensors, tensorboard and torch cannot be imported";
     }
     writeFileSync(stamp, "");
@@ -151,16 +153,14 @@ async function installPython() {
  * Why NVIDIA's compiler is not there; undefined when it is. Without a CUDA toolkit it comes from the wheels that NVIDIA publishes:
  * compiler, its back end, the run time's headers and static library.
  */
-async function installNvcc() {
+export async function installNvcc() {
   if (process.platform !== "linux" || process.arch !== "x64") return "the CUDA backend is for Linux on x86-64";
   if (findNvcc()) return undefined;
   const python3 = findProgram("python3");
   if (!python3) return "there is no nvcc, and no python3 to install it with";
   try {
     await runStep("Creating an environment for NVIDIA's compiler", python3, ["-m", "venv", cudaEnvironment]);
-    const wheels = ["nvcc", "crt", "runtime", "cccl"].map((name) => `nvidia-cuda-${name}==13.0.*`);
-    const install = ["-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", ...wheels, "nvidia-nvvm==13.0.*"];
-    await runStep("Installing NVIDIA's compiler", join(cudaEnvironment, "bin", "python"), install);
+    await runStep("Installing NVIDIA's compiler", join(cudaEnvironment, "bin", "python"), [...PIP_INSTALL, "-r", CUDA_PACKAGES]);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     rmSync(cudaEnvironment, { recursive: true, force: true });
@@ -171,23 +171,35 @@ async function installNvcc() {
 
 export const PARTS = ["compiler", "cuda", "browser", "vscode", "python"];
 
-/** Installs npm's packages and the given parts. Returns why Python and nvcc are not there, if they were asked for and are not. */
+/** What everything else needs: npm's packages and the system's, those of `parts` among them. */
 export async function setup(parts) {
   checkNode();
-  const wanted = new Set(parts);
-  await nodeModules();
   // Python's packages are its own affair: without them its suite is skipped, and nothing else fails.
-  await systemPackages(new Set([...wanted].filter((part) => part !== "python")));
-  if (wanted.has("vscode")) await installServedVscode();
-  return {
-    noNvcc: wanted.has("cuda") ? await installNvcc() : undefined,
-    noPython: wanted.has("python") ? await installPython() : undefined,
+  await Promise.all([nodeModules(), systemPackages(new Set([...parts].filter((part) => part !== "python")))]);
+}
+
+/**
+ * Begins, after `setup`, to install what takes minutes, one promise for each part: `vscode`; `cuda` and `python`, which resolve to why they
+ * are not there, undefined when they are. What is not among `parts` resolves to undefined.
+ */
+export function install(parts) {
+  const wanted = new Set(parts);
+  const installing = {
+    vscode: wanted.has("vscode") ? installServedVscode() : Promise.resolve(),
+    cuda: wanted.has("cuda") ? installNvcc() : Promise.resolve(),
+    python: wanted.has("python") ? installPython() : Promise.resolve(),
   };
+  // Whoever needs it is told, and nobody else.
+  for (const each of Object.values(installing)) each.catch(() => undefined);
+  return installing;
 }
 
 if (isProgram(import.meta.url))
   await entry(async () => {
-    const { noNvcc, noPython } = await setup(PARTS);
+    await setup(PARTS);
+    const { vscode, cuda, python } = install(PARTS);
+    await vscode;
+    const [noNvcc, noPython] = [await cuda, await python];
     if (noNvcc) console.log(`Not there: NVIDIA's compiler: ${noNvcc}`);
     if (noPython) console.log(`Not there: Python's packages: ${noPython}`);
     if (!noNvcc && !noPython) console.log("Everything is there.");

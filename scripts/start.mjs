@@ -6,7 +6,7 @@ import { build } from "./build.mjs";
 import { packVsix } from "./package.mjs";
 import { findProgram, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
-import { setup } from "./setup.mjs";
+import { install, setup } from "./setup.mjs";
 import { entry, passThrough, step } from "./shell.mjs";
 
 const examples = join(root, "examples");
@@ -32,8 +32,11 @@ async function serve(port) {
 await entry(async () => {
   const { values } = parseArgs({ options: { port: { type: "string" }, served: { type: "boolean" } } });
   const code = values.served || values.port ? undefined : findProgram("code");
-  await setup(code ? ["compiler"] : ["compiler", "vscode"]);
-  await build();
+  const parts = code ? ["compiler"] : ["compiler", "vscode"];
+  await setup(parts);
+  // Both take minutes the first time; one compiles on one core for much of it.
+  const { vscode } = install(parts);
+  await Promise.all([build(), vscode]);
   if (!code) return serve(values.port && Number(values.port));
   console.log("Opening VS Code on examples/…");
   process.exitCode = await passThrough(code, [`--extensionDevelopmentPath=${root}`, "--new-window", examples]);

@@ -1,15 +1,13 @@
-// The test suites: how each is run and its results counted. A suite takes what setup() says is not there and returns
+// The test suites: how each is run and its results counted. A suite takes what is being installed (install() of setup.mjs) and returns
 // { passed, failed, skipped, reasons }, `reasons` saying why something was skipped.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { buildNative, nativeFolder } from "./build-native.mjs";
+import { buildTests } from "./build-native.mjs";
 import { runCudaSuite } from "./cuda-suite.mjs";
 import { runHostSuite } from "./host-suite.mjs";
 import { dist, findProgram, python, root } from "./places.mjs";
-import { capture, Failure, passThrough } from "./shell.mjs";
+import { capture, Failure, print } from "./shell.mjs";
 import { runUiSuite } from "./ui-suite.mjs";
-
-const print = (line) => console.log(line);
 
 /** Test files bundled for `node --test`. `env` is added to theirs. */
 export async function nodeTests(folder, env = {}) {
@@ -29,7 +27,7 @@ export async function nodeTests(folder, env = {}) {
     ...reporters,
     ...files.map((file) => join("dist", "test", folder, file)),
   ];
-  const code = await passThrough(process.execPath, args, { env });
+  const { code } = await capture(process.execPath, args, { env, onLine: print, allowFailure: true });
   if (!existsSync(results)) throw new Failure(`node --test (${folder}) ended with exit code ${code} and counted nothing.`);
   const count = JSON.parse(readFileSync(results, "utf8"));
   // An error outside of any test (while a file loads, or after its tests) shows in the exit code alone.
@@ -49,11 +47,11 @@ async function unit() {
 
 /** Once as it ships and once under AddressSanitizer and UndefinedBehaviorSanitizer. */
 async function native() {
-  await buildNative({ sanitize: true });
   const count = { passed: 0, failed: 0, skipped: 0, reasons: [] };
   for (const sanitize of [false, true]) {
+    const program = await buildTests({ sanitize });
     print(sanitize ? "-- with AddressSanitizer and UndefinedBehaviorSanitizer" : "-- as it ships");
-    const { code, output } = await capture(join(nativeFolder(sanitize), "muonscope_tests"), [], { onLine: print, allowFailure: true });
+    const { code, output } = await capture(program, [], { onLine: print, allowFailure: true });
     const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
     if (passed === undefined) {
       // A crash or a sanitizer's finding ends the program before it can count.
@@ -84,7 +82,8 @@ async function goldenCases(program, env, backend) {
 }
 
 /** Comparisons with PyTorch and TensorBoard. */
-async function pythonTests({ noPython }) {
+async function pythonTests(installing) {
+  const noPython = await installing.python;
   const program = noPython ? findProgram("python3") : python;
   if (!program) return { passed: 0, failed: 0, skipped: 1, reasons: [noPython] };
   const args = ["-m", "unittest", "discover", "--start-directory", join("test", "python"), "--verbose"];
@@ -99,13 +98,16 @@ async function pythonTests({ noPython }) {
   return { passed: Math.max(0, ran - failed - skipped), failed, skipped, reasons };
 }
 
-/** Name → what it needs installed (scripts/setup.mjs) and how it runs; in the order of `npm test`. */
+/**
+ * Name → what it needs installed (scripts/setup.mjs) and how it runs; in the order of `npm test`. Those that compute, most of it in
+ * compilers, run beside those that wait: for windows, trainers and time.
+ */
 export const suites = {
   unit: { parts: ["compiler"], run: unit },
-  native: { parts: ["compiler"], run: native },
-  golden: { parts: ["compiler"], run: () => goldenCases(join(dist, "test", "golden", "golden.js"), {}) },
-  cuda: { parts: ["compiler", "cuda"], run: (found) => runCudaSuite(found, nodeTests, goldenCases) },
-  host: { parts: ["compiler", "browser", "vscode"], run: () => runHostSuite() },
-  ui: { parts: ["compiler", "browser", "vscode"], run: () => runUiSuite(nodeTests) },
+  native: { parts: ["compiler"], computes: true, run: native },
+  golden: { parts: ["compiler"], computes: true, run: () => goldenCases(join(dist, "test", "golden", "golden.js"), {}) },
+  cuda: { parts: ["compiler", "cuda"], computes: true, run: (installing) => runCudaSuite(installing, nodeTests, goldenCases) },
+  host: { parts: ["compiler", "browser", "vscode"], run: ({ vscode }) => vscode.then(() => runHostSuite()) },
+  ui: { parts: ["compiler", "browser", "vscode"], run: ({ vscode }) => vscode.then(() => runUiSuite(nodeTests)) },
   python: { parts: ["compiler", "python"], run: pythonTests },
 };

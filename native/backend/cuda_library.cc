@@ -28,17 +28,6 @@ std::string loaderWords() {
   return words ? words : "no reason given";
 }
 
-void findDriver() {
-  constexpr const char* name = "libcuda.so.1";  // of the driver, not of the toolkit
-  if (void* driver = dlopen(name, RTLD_LAZY | RTLD_LOCAL)) {
-    dlclose(driver);
-    return;
-  }
-  throw std::runtime_error(std::string("no NVIDIA driver: ") + name + " was not found by the loader (" + loaderWords() +
-                           "). Install NVIDIA's driver (580 or newer), or start the container with its GPUs; `nvidia-smi` must "
-                           "list one.");
-}
-
 // Beside the shared object, or the program, that contains this code.
 fs::path expectedFile() {
   static const char here = 0;
@@ -50,23 +39,41 @@ fs::path expectedFile() {
   return fs::canonical(file).parent_path() / fileName;
 }
 
+// What is missing of NVIDIA's driver, and what to do; empty where it is there.
+std::string missingDriver() {
+  constexpr const char* name = "libcuda.so.1";  // of the driver, not of the toolkit
+  if (void* driver = dlopen(name, RTLD_LAZY | RTLD_LOCAL)) {
+    dlclose(driver);
+    return "";
+  }
+  return std::string("no NVIDIA driver: ") + name + " was not found by the loader (" + loaderWords() +
+         "). Install NVIDIA's driver (580 or newer), or start the container with its GPUs; `nvidia-smi` must list one.";
+}
+
+// The same of the CUDA backend's own library.
+std::string missingLibrary(const fs::path& file) {
+  if (fs::exists(file)) return "";
+  return "the CUDA backend is not in this build: there is no " + file.string() +
+         ". Build it with `npm run build -- --cuda`, or install the package that has it.";
+}
+
 const CudaLibrary* load() {
-  findDriver();
   const fs::path file = expectedFile();
-  if (!fs::exists(file))
-    throw std::runtime_error("this package has no CUDA part: expected " + file.string() +
-                             ". Install the package that has it, or build from source where nvcc is installed.");
+  // Both at once: whoever mends the one would else come back for the other.
+  const std::string driver = missingDriver(), library = missingLibrary(file);
+  if (!driver.empty() || !library.empty())
+    throw std::runtime_error(driver + (driver.empty() || library.empty() ? "" : "\nBesides, ") + library);
   // Closed again where it is refused, so that another one in its place can be loaded later.
   std::unique_ptr<void, int (*)(void*)> handle(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL), dlclose);
   if (!handle) throw std::runtime_error(file.string() + " does not load: " + loaderWords());
   const auto function = reinterpret_cast<CudaLibraryFunction>(dlsym(handle.get(), cudaLibrarySymbol));
   if (!function) throw std::runtime_error(file.string() + " is not this package's CUDA part: it has no " + cudaLibrarySymbol);
-  const CudaLibrary* library = function();
-  if (library->version != std::string(MUONSCOPE_VERSION))
+  const CudaLibrary* loaded = function();
+  if (loaded->version != std::string(MUONSCOPE_VERSION))
     throw std::runtime_error(file.string() + " is of another version: expected " + MUONSCOPE_VERSION + ", received " +
-                             library->version + ". Install the package again, or build all of it.");
+                             loaded->version + ". Install the package again, or build all of it.");
   handle.release();
-  return library;
+  return loaded;
 }
 
 // What is missing may have been installed since the last time.

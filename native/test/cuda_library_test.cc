@@ -19,6 +19,8 @@ TEST("cuda library: without a driver, both ways of asking say so and what to do"
   } else if (!driver) {
     CHECK_EQ(cuda.detail.find("no NVIDIA driver: libcuda.so.1 was not found by the loader"), size_t{0});
     CHECK(cuda.detail.find("580 or newer") != std::string::npos);
+    // Not beside the tests' program either.
+    CHECK(cuda.detail.find("npm run build -- --cuda") != std::string::npos);
     CHECK_THROWS(makeCudaBackend({}), cuda.detail);
   }
 }

@@ -1,7 +1,7 @@
 /** A run on CUDA through the trainer as it ships, and the sentences when something that it needs is not there. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -76,6 +76,23 @@ void describe("a run on CUDA", () => {
     assert.notEqual(status, 0);
     assert.match(output, /no NVIDIA driver: libcuda\.so\.1 was not found/);
     assert.match(output, /Install NVIDIA's driver \(580 or newer\)/);
+  });
+
+  void it("is refused with how to build it where this build has no CUDA backend; built, it works", () => {
+    const library = join(__dirname, "muonscope_cuda.so");
+    const aside = join(folder, "muonscope_cuda.so");
+    copyFileSync(library, aside);
+    rmSync(library);
+    try {
+      const { status, output } = run([runFile("cuda"), "--runs", join(folder, "unbuilt")]);
+      assert.notEqual(status, 0);
+      assert.match(output, /not in this build: there is no .*muonscope_cuda\.so\. Build it with `npm run build -- --cuda`/);
+      assert.doesNotMatch(output, /no NVIDIA driver/, "the stand-in is there");
+    } finally {
+      copyFileSync(aside, library);
+    }
+    const { status, output } = run([runFile("cuda"), "--runs", join(folder, "built")]);
+    assert.equal(status, 0, output);
   });
 
   void it("is refused with where it looked where there is no cuBLASLt", () => {
