@@ -2,6 +2,8 @@
 import type { KnobValues } from "./description";
 
 export interface RunFile {
+  /** For whoever chooses the file. */
+  description?: string;
   name?: string;
   /** "cpu", "cuda" or "auto". */
   backend?: string;

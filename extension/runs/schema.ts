@@ -6,7 +6,10 @@ import { DEFAULT_PRESET, SECTIONS, SETTINGS } from "./settings";
 type Schema = Record<string, unknown>;
 
 export function makeSchema(description: EngineDescription): Schema {
-  const top: Schema = { $schema: { type: "string" } };
+  const top: Schema = {
+    description: { type: "string", description: "What this run is for, in a line: shown where a run file is chosen." },
+    $schema: { type: "string" },
+  };
   const sections: Record<string, Schema> = Object.fromEntries(Object.keys(SECTIONS).map((section) => [section, {}]));
   for (const setting of SETTINGS) {
     const [section, name] = setting.path.split(".") as [string, string | undefined];

@@ -23,7 +23,7 @@ export type Setting = Common &
   );
 
 // Defaults of model, batch, steps, schedule and clip: the smallest recipe in which the optimizers differ visibly,
-// minutes on two cores (examples/shakespeare.muonscope.json is it). Limits only keep out what cannot have been meant.
+// minutes on two cores (examples/sources-normuon.muonscope.json is it). Limits only keep out what cannot have been meant.
 // A new setting's default is what was done before there was one: runs that older versions recorded are completed with it.
 export const SETTINGS: readonly Setting[] = [
   { path: "name", type: "text", default: undefined, meaning: "What the run is called. Without it, the run file's name." },

@@ -69,6 +69,11 @@ function entries(json: Record<string, unknown>, problems: string[]): Entry[] {
   const leaves: Entry[] = [];
   for (const [key, value] of Object.entries(json)) {
     if (key === "$schema") continue; // how JSON files name their schema
+    if (key === "description") {
+      // For whoever chooses the file; a run is the same without it.
+      if (typeof value !== "string") problems.push(`description: expected text, received ${JSON.stringify(value)}`);
+      continue;
+    }
     if (!(key in SECTIONS)) leaves.push({ path: key, value });
     else if (isObject(value)) for (const [name, inner] of Object.entries(value)) leaves.push({ path: `${key}.${name}`, value: inner });
     else problems.push(`${key}: expected an object, received ${JSON.stringify(value)}`);

@@ -1,4 +1,4 @@
-"""The recipe of examples/shakespeare*.muonscope.json in PyTorch eager, fp32: the comparison for loss and time.
+"""The recipe of examples/sources-*.muonscope.json in PyTorch eager, fp32: the comparison for loss and time.
 
     python shakespeare.py TEXT [--optimizer normuon|muon|adamw] [--steps 1000] [--seed 1337]
 

@@ -28,6 +28,10 @@ describe("a run file", () => {
     assert.deepEqual(Object.keys(spec.model), ["layers", "width", "heads", "context", "zeroProjections", "recompute"]);
     assert.deepEqual([spec.backend, spec.device, spec.precision, spec.model.recompute], ["auto", 0, "auto", false]);
   });
+  it("may say what it is for, in words", () => {
+    assert.ok("spec" in resolve({ description: "a first look", data }));
+    assert.deepEqual(problems({ description: 3, data }), ["description: expected text, received 3"]);
+  });
   it("says what a run of an older version leaves out", () => {
     const resolved = resolve({ data, model: { layers: 2 }, optimizer: { clip: 3 } });
     assert.ok("spec" in resolved);
