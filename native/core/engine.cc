@@ -34,7 +34,10 @@ Engine::Engine(std::unique_ptr<Backend> backend, const EngineConfig& config)
     : config_(config.model), backend_(std::move(backend)), ranks_(*backend_, config.options.devices(), config.ranks) {
   memory_ = countMemory(config);
   checkMemory();
-  build(config);
+  Parts parts = build(config);
+  model_ = std::move(parts.model);
+  optimizer_ = std::move(parts.optimizer);
+  diagnostics_ = std::move(parts.diagnostics);
   model_->initialize(config.seed);
   for (const Parameter& p : parameters()) gradients_.push_back(p.gradient);
 }
@@ -55,24 +58,23 @@ void Engine::checkMemory() const {
   }
 }
 
-void Engine::build(const EngineConfig& config) {
-  model_ = std::make_unique<Model>(*backend_, config.model, config.batch);
-  optimizer_ = makeOptimizer(ranks_, model_->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs);
-  diagnostics_ = makeDiagnostics(*backend_);
+Engine::Parts Engine::build(const EngineConfig& config) const {
+  Parts parts;
+  parts.model = std::make_unique<Model>(*backend_, config.model, config.batch);
+  parts.optimizer = makeOptimizer(ranks_, parts.model->parameters(), config.preset, config.matrixKnobs, config.auxiliaryKnobs);
+  parts.diagnostics = makeDiagnostics(*backend_);
+  return parts;
 }
 
 RunMemory Engine::countMemory(const EngineConfig& config) {
   RunMemory memory;
   memory.available = backend_->freeBytes();
   const std::vector<int64_t> bytes = ranks_.countBytes([&] {
-    build(config);
-    const ModelMemory model = model_->memory();
+    const Parts parts = build(config);  // gone again before the count ends, also when it throws
+    const ModelMemory model = parts.model->memory();
     memory.weights = model.weights;
     memory.gradients = model.gradients;
     memory.activations = model.activations;
-    diagnostics_.reset();
-    optimizer_.reset();
-    model_.reset();
   });
   memory.optimizer = bytes[0] - memory.needed();
   for (size_t place = 1; place < bytes.size(); place++)

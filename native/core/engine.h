@@ -102,7 +102,14 @@ class Engine {
   void load(const Checkpoint& checkpoint);
 
  private:
-  void build(const EngineConfig& config);
+  // Each with references to those before it.
+  struct Parts {
+    std::unique_ptr<Model> model;
+    std::unique_ptr<Optimizer> optimizer;
+    std::unique_ptr<Diagnostics> diagnostics;
+  };
+
+  Parts build(const EngineConfig& config) const;
   void checkMemory() const;
   RunMemory countMemory(const EngineConfig& config);
   int64_t microBatches(const std::vector<int32_t>& tokens) const;

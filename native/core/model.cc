@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kRopeBase = 10000;  // Su et al. 2021 (RoFormer, arXiv 2104.09864), section 3.3
 constexpr int64_t kMlpRatio = 4;     // Radford et al. 2019 (GPT-2), as in modded-nanogpt
+constexpr int64_t kMostFloats = int64_t{1} << 58;  // of one allocation: sums of a few of them, in bytes, stay within 64 bits
 
 void requireRange(const char* name, int64_t value, int64_t least, int64_t most) {
   if (value < least || value > most)
@@ -41,6 +42,8 @@ class Plan {
  public:
   Plan(const Backend& backend, float* base) : backend_(backend), base_(base) {}
   float* floats(int64_t n) {
+    if (n > kMostFloats - used_)
+      throw std::invalid_argument("model: expected sizes that some machine has memory for, received ones that take more than 2^60 bytes");
     float* piece = base_ ? base_ + used_ : nullptr;
     used_ += (n + 15) / 16 * 16;  // keeps 64-byte alignment
     return piece;
@@ -155,8 +158,6 @@ void Model::planActivations() {
   };
   memory_.emplace_back(backend_, lay(Plan(backend_, nullptr)));
   lay(Plan(backend_, memory_.back().data()));
-  inputs_.resize(n);
-  targets_.resize(n);
 }
 
 void Model::prepareRope() {
@@ -173,6 +174,8 @@ void Model::prepareRope() {
 }
 
 void Model::initialize(uint64_t seed) {
+  inputs_.resize(static_cast<size_t>(batch_ * config_.context));
+  targets_.resize(inputs_.size());
   prepareRope();
   // modded-nanogpt, records/track_3_optimization/train_gpt_simple.py: projections and head zero, embedding N(0, 1),
   // other matrices N(0, 0.33 / fan-in), the variance of PyTorch's default for linear layers.

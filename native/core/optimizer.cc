@@ -9,6 +9,9 @@
 namespace muonscope {
 namespace {
 
+// Of parameters on ranks: what is noted of each takes host memory, which nobody counts. A thousand of both pass.
+constexpr int64_t mostParts = int64_t{1} << 20;
+
 constexpr const char* groupNames[] = {"matrix", "auxiliary"};
 
 class GroupedOptimizer final : public Optimizer {
@@ -16,6 +19,9 @@ class GroupedOptimizer final : public Optimizer {
   GroupedOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset, const KnobValues& matrixKnobs,
                    const KnobValues& auxiliaryKnobs)
       : ranks_(ranks) {
+    if (static_cast<int64_t>(parameters.size()) * ranks.count() > mostParts)
+      throw std::invalid_argument("ranks: expected at most " + std::to_string(mostParts / static_cast<int64_t>(parameters.size())) + " for " +
+                                  std::to_string(parameters.size()) + " parameters, got " + std::to_string(ranks.count()) + ".");
     const OptimizerDescription& optimizer = findOptimizer(preset);
     const Description& all = describe();
     members_[0] = {&all.knobs, "optimizer \"" + preset + "\"", {}, {}, {}};

@@ -188,6 +188,38 @@ TEST_ON_BACKENDS("engine: a model that does not fit is refused with its size") {
   CHECK_THROWS(Engine(make(), config), "GiB are free on ");
 }
 
+TEST_ON_BACKENDS("engine: sizes beyond every machine are refused before anything of them is taken") {
+  EngineConfig config = smallConfig();
+  config.batch = 1 << 11;
+  config.model.context = (1 << 20) - 1;
+  CHECK_THROWS(Engine(make(), config), "the run does not fit into memory: it needs ");
+  config.model.width = 1 << 17;
+  config.model.layers = 1 << 12;
+  CHECK_THROWS(Engine(make(), config), "take more than 2^60 bytes");
+  config = smallConfig();
+  config.model.layers = 1 << 12;
+  config.ranks = 1 << 16;
+  CHECK_THROWS(Engine(make(), config), "ranks: expected at most 63 for 16386 parameters, got 65536.");
+}
+
+// The optimizer refuses them when the model is there already: while memory is counted, from names that are no memory.
+TEST_ON_BACKENDS("engine: a setting of the optimizer that cannot be is an error") {
+  const auto refused = [&](const char* part, const auto& damage) {
+    EngineConfig config = smallConfig();
+    damage(config);
+    CHECK_THROWS(Engine(make(), config), part);
+  };
+  refused("did you mean \"normuon\"?", [](EngineConfig& c) { c.preset = "normoun"; });
+  refused("Unknown optimizer \"\"", [](EngineConfig& c) { c.preset = ""; });
+  refused("Unknown knob \"lernrate\"", [](EngineConfig& c) { c.matrixKnobs = {{"lernrate", 0.1}}; });
+  refused("lr: expected a number of at least 0, got nan.", [](EngineConfig& c) { c.matrixKnobs = {{"lr", std::nan("")}}; });
+  refused("nesterov: expected true or false", [](EngineConfig& c) { c.matrixKnobs = {{"nesterov", 1.0}}; });
+  refused("no statistic is kept", [](EngineConfig& c) { c.matrixKnobs = {{"normalization", "none"}}; });
+  refused("Unknown knob \"nesterov\"", [](EngineConfig& c) { c.auxiliaryKnobs = {{"nesterov", true}}; });
+  refused("beta2: expected a number from 0", [](EngineConfig& c) { c.auxiliaryKnobs = {{"beta2", -INFINITY}}; });
+  refused("ranks: expected at least 1", [](EngineConfig& c) { c.ranks = 0; });
+}
+
 TEST_ON_BACKENDS("engine: memory is counted before it is taken, by purpose") {
   const auto backend = make();
   const int64_t bytes = backend->info().computeBytes;

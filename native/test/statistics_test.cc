@@ -153,6 +153,20 @@ TEST("memory: what would be allocated is counted, and nothing is") {
   CHECK(backend->freeBytes() > 0);
 }
 
+TEST("memory: what is left of a count that failed is no memory, and nothing is done to it") {
+  const auto backend = makeCpuBackend({1});
+  std::vector<DeviceBuffer> kept;
+  const auto build = [&] {
+    kept.emplace_back(*backend, 1000);
+    throw std::runtime_error("enough");
+  };
+  CHECK_THROWS(backend->countBytes(build), "enough");
+  CHECK_EQ(backend->countBytes([&] { kept.emplace_back(*backend, 1); }), 512);
+  CHECK_EQ(backend->countBytes([&] { const DeviceBuffer other(*backend, 200); }), 1024);
+  kept.clear();
+  CHECK(DeviceBuffer(*backend, 3).download() == std::vector<float>(3));
+}
+
 TEST("time: prepared work is done once, when it is launched") {
   const auto backend = makeCpuBackend({1});
   int done = 0;

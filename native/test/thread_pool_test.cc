@@ -1,7 +1,14 @@
 // The pool: every item once, the same parts each time, exceptions and nested calls.
 #include <atomic>
+#include <fstream>
 #include <mutex>
 #include <set>
+#include <string>
+
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
 
 #include "backend/cpu/thread_pool.h"
 #include "test/test.h"
@@ -68,3 +75,25 @@ TEST("thread pool: a call from inside a call runs on the spot") {
 TEST("thread pool: at least one lane") {
   CHECK_THROWS(ThreadPool(0), "expected at least 1, received 0");
 }
+
+// A sanitizer needs terabytes of addresses for itself; elsewhere than on Linux no limit on addresses is kept.
+#if defined(__linux__) && !defined(MUONSCOPE_SANITIZE)
+TEST("thread pool: threads that the system does not give are an error, and those that it gave end") {
+  std::ifstream statistics("/proc/self/statm");
+  rlim_t pages = 0;
+  statistics >> pages;
+  rlimit before{};
+  CHECK_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit some{pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 28), before.rlim_max};
+  CHECK_EQ(setrlimit(RLIMIT_AS, &some), 0);
+  std::string message;
+  try {
+    ThreadPool pool(1024);
+  } catch (const std::runtime_error& error) {
+    message = error.what();
+  }
+  CHECK_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  CHECK(message.starts_with("threads: expected to start 1024, the system gave "));
+  CHECK(message.ends_with("Ask for fewer threads."));
+}
+#endif

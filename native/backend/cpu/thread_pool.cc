@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -40,10 +41,19 @@ void awaitChange(const std::atomic<uint32_t>& value, uint32_t old) {
 ThreadPool::ThreadPool(int lanes) : lanes_(lanes) {
   if (lanes < 1) throw std::invalid_argument("threads: expected at least 1, received " + std::to_string(lanes));
   threads_.reserve(lanes - 1);
-  for (int lane = 1; lane < lanes; lane++) threads_.emplace_back([this, lane] { work(lane); });
+  try {
+    for (int lane = 1; lane < lanes; lane++) threads_.emplace_back([this, lane] { work(lane); });
+  } catch (const std::system_error& error) {
+    const std::string started = std::to_string(threads_.size() + 1);
+    stop();  // no destructor is called: threads that nobody waits for would end the process
+    throw std::runtime_error("threads: expected to start " + std::to_string(lanes) + ", the system gave " + started + " (" +
+                             error.what() + "). Ask for fewer threads.");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stopping_ = true;
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();

@@ -49,6 +49,7 @@ class ThreadPool {
     int lanes;
   };
 
+  void stop();
   void run(Invoke invoke, const void* body, int lanes);
   void work(int lane);
   void perform(int lane);
