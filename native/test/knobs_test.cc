@@ -1,6 +1,7 @@
 // Knobs: what is refused, and with which words.
 #include "core/knobs.h"
 
+#include <functional>
 #include <set>
 
 #include "core/glob.h"
@@ -91,6 +92,34 @@ TEST("knobs: a scope's * stands for any run of characters") {
   CHECK(!globMatches("blocks.3.*", "blocks.13.attn.out"));
   CHECK(!globMatches("blocks", "blocks.0"));
   CHECK(!globMatches("", "w"));
+  CHECK(globMatches("", "") && globMatches("**", "") && !globMatches("a*", ""));
+  CHECK(globMatches("*ab*ab", "abababab") && !globMatches("*ab*ab*ab", "abab"));
+  CHECK(globMatches("a*a", "aa") && !globMatches("a*a", "a") && globMatches("w*", "w"));
+  CHECK(!globMatches("blocks.?.up", "blocks.0.up"));  // no other character is special
+}
+
+// Of lengths 0 to 5 over an alphabet of three, all of them: what the definition says, read off character by character.
+TEST("knobs: a scope matches what its definition says") {
+  const std::function<bool(std::string_view, std::string_view)> defined = [&](std::string_view pattern, std::string_view name) {
+    if (pattern.empty()) return name.empty();
+    if (pattern[0] != '*') return !name.empty() && pattern[0] == name[0] && defined(pattern.substr(1), name.substr(1));
+    return defined(pattern.substr(1), name) || (!name.empty() && defined(pattern, name.substr(1)));
+  };
+  const auto all = [](const std::string& alphabet) {
+    std::vector<std::string> words = {""};
+    for (size_t i = 0; i < words.size() && words[i].size() < 5; ++i)
+      for (const char c : alphabet) words.push_back(words[i] + c);
+    return words;
+  };
+  for (const std::string& pattern : all("ab*"))
+    for (const std::string& name : all("ab")) CHECK_EQ(globMatches(pattern, name), defined(pattern, name));
+}
+
+TEST("knobs: no scope takes for ever") {
+  std::string pattern;
+  for (int i = 0; i < 200; ++i) pattern += "*a";
+  CHECK(!globMatches(pattern + "*b", std::string(4000, 'a')));
+  CHECK(globMatches(pattern + "*b", std::string(4000, 'a') + "b"));
 }
 
 }  // namespace
