@@ -9,7 +9,7 @@
 namespace muonscope {
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Classes{Napi::Persistent(engineClass(env)), Napi::Persistent(optimizerClass(env))});
+  env.SetInstanceData(new Classes{Napi::Persistent(engineClass(env)), Napi::Persistent(optimizerClass(env)), {}});
   exports["version"] = MUONSCOPE_VERSION;
   exports["describe"] =
       Napi::Function::New(env, [](const Napi::CallbackInfo& info) { return toJs(info.Env(), describe()); }, "describe");

@@ -34,10 +34,13 @@ EngineConfig readConfig(const Input& config) {
   };
 }
 
-class EngineObject final : public Napi::ObjectWrap<EngineObject> {
+class EngineObject final : public TaggedObject<EngineObject> {
  public:
+  static constexpr napi_type_tag tag = {0x6f1d2c0b9a47e835, 0x8c3e51f7d42ab069};  // random
+  static constexpr const char* kind = "an engine";
+
   explicit EngineObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), session_(takeNative<Engine>(info, "createEngine"), "the engine") {}
+      : TaggedObject(info), session_(takeNative<Engine>(info, "createEngine"), "the engine") {}
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Engine",
@@ -52,7 +55,8 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
 
  private:
   Napi::Value backend(const Napi::CallbackInfo& info) {
-    const BackendInfo& backend = session_.constant().backend();
+    const auto engine = session_.constant();
+    const BackendInfo& backend = engine->backend();
     auto object = Napi::Object::New(info.Env());
     object["id"] = backend.id;
     object["available"] = Napi::Boolean::New(info.Env(), true);
@@ -61,9 +65,9 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
     return object;
   }
 
-  Napi::Value memory(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant().memory()); }
+  Napi::Value memory(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant()->memory()); }
 
-  Napi::Value parameters(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant().parameters()); }
+  Napi::Value parameters(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.constant()->parameters()); }
 
   Napi::Value step(const Napi::CallbackInfo& info) {
     return promised(info.Env(), [&] {
@@ -106,13 +110,16 @@ class EngineObject final : public Napi::ObjectWrap<EngineObject> {
   }
 
   Napi::Value set(const Napi::CallbackInfo& info) {
-    session_.idle().set(Input(info, 0, "set: group").group(), Input(info, 1, "set: values").knobs(),
-                        Input(info, 2, "set: scope").string());
+    const Group group = Input(info, 0, "set: group").group();
+    const KnobValues values = Input(info, 1, "set: values").knobs();
+    const std::string scope = Input(info, 2, "set: scope").string();
+    session_.idle()->set(group, values, scope);
     return info.Env().Undefined();
   }
 
   Napi::Value values(const Napi::CallbackInfo& info) {
-    return toJs(info.Env(), session_.idle().values(Input(info, 0, "values: parameter").string()));
+    const std::string name = Input(info, 0, "values: parameter").string();
+    return toJs(info.Env(), session_.idle()->values(name));
   }
 
   Napi::Value save(const Napi::CallbackInfo& info) {

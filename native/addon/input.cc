@@ -6,13 +6,24 @@
 namespace muonscope {
 namespace {
 
+constexpr int64_t kMostRows = (int64_t{1} << 31) - 1;  // what BLAS can count
+
+// Of a string, in bytes of UTF-8.
+size_t lengthOf(Napi::Value string) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(string.Env(), string, nullptr, 0, &length) != napi_ok) throw Napi::Error::New(string.Env());
+  return length;
+}
+
 std::string describeValue(Napi::Value value) {
   if (value.IsUndefined()) return "undefined";
   if (value.IsNull()) return "null";
   if (value.IsBoolean() || value.IsNumber()) return value.ToString().Utf8Value();
   if (value.IsString()) {
-    const std::string text = value.As<Napi::String>().Utf8Value();
-    return '"' + (text.size() > 60 ? text.substr(0, 60) + "…" : text) + '"';
+    char text[60];  // whole characters, as many as there is room for
+    size_t length = 0;
+    if (napi_get_value_string_utf8(value.Env(), value, text, sizeof text, &length) != napi_ok) return "a string";
+    return '"' + std::string(text, length) + (length < lengthOf(value) ? "…\"" : "\"");
   }
   if (value.IsArray()) return "an array";
   if (value.IsFunction()) return "a function";
@@ -51,11 +62,13 @@ int64_t Input::integer(int64_t least, int64_t most) const {
 
 std::string Input::string() const {
   if (!value_.IsString()) refuse("a string");
+  if (const size_t length = lengthOf(value_); length > kMostBytes)
+    refuse("a string of at most " + std::to_string(kMostBytes) + " bytes, not of " + std::to_string(length));
   return value_.As<Napi::String>().Utf8Value();
 }
 
 Group Input::group() const {
-  const std::string name = value_.IsString() ? value_.As<Napi::String>().Utf8Value() : "";
+  const std::string name = value_.IsString() ? string() : "";
   if (name == "matrix") return Group::matrix;
   if (name == "auxiliary") return Group::auxiliary;
   refuse("\"matrix\" or \"auxiliary\"");
@@ -66,70 +79,77 @@ KnobValues Input::knobs() const {
   const auto object = value_.As<Napi::Object>();
   const auto names = object.GetPropertyNames();
   KnobValues knobs;
-  for (uint32_t i = 0; i < names.Length(); i++) {
-    const std::string id = Napi::Value(names[i]).ToString().Utf8Value();
-    const Napi::Value value = object.Get(id);
+  const uint32_t count = names.Length();
+  for (uint32_t i = 0; i < count; i++) {
+    const Napi::Value key = names[i];
+    const std::string id = Input(key, name_ + ": a knob's name").string();
+    const Napi::Value value = object.Get(key);
     if (value.IsBoolean())
       knobs[id] = value.As<Napi::Boolean>().Value();
     else if (value.IsNumber())
       knobs[id] = value.As<Napi::Number>().DoubleValue();
     else if (value.IsString())
-      knobs[id] = value.As<Napi::String>().Utf8Value();
+      knobs[id] = Input(value, name_ + "." + id).string();
     else
       Input(value, name_ + "." + id).refuse("a number, a boolean or a string");
   }
   return knobs;
 }
 
-std::vector<int32_t> Input::tokens() const {
-  if (!value_.IsTypedArray() || value_.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) refuse("an Int32Array");
-  const auto array = value_.As<Napi::Int32Array>();
-  return {array.Data(), array.Data() + array.ElementLength()};
+// Copied, which is all that is done between asking where they are and being done with them.
+template <class Array>
+auto Input::numbers(napi_typedarray_type type, const char* expected) const {
+  if (!value_.IsTypedArray() || value_.As<Napi::TypedArray>().TypedArrayType() != type) refuse(expected);
+  const auto array = value_.As<Array>();
+  return std::vector(array.Data(), array.Data() + array.ElementLength());
 }
 
+std::vector<int32_t> Input::tokens() const { return numbers<Napi::Int32Array>(napi_int32_array, "an Int32Array"); }
+
 HostTensor Input::tensor() const {
-  const Input data = (*this)["data"];
-  if (!data.value_.IsTypedArray() || data.value_.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array)
-    data.refuse("a Float32Array");
-  const auto values = data.value_.As<Napi::Float32Array>();
   HostTensor tensor{(*this)["name"].string(), {}, {}};
   double size = 1;
-  for (const Input& n : (*this)["shape"].array()) {
-    tensor.shape.push_back(n.integer(0, int64_t{1} << 31));
+  const Input shape = (*this)["shape"];
+  shape.each([&](const Input& n) {
+    if (tensor.shape.size() == kMostDimensions) shape.refuse("at most " + std::to_string(kMostDimensions) + " dimensions");
+    tensor.shape.push_back(n.integer(0, kMostRows));
     size *= double(tensor.shape.back());
-  }
-  if (size != double(values.ElementLength()))
+  });
+  tensor.data = (*this)["data"].numbers<Napi::Float32Array>(napi_float32_array, "a Float32Array");
+  if (size != double(tensor.data.size()))
     throw std::invalid_argument(name_ + ": expected as many values as the shape " + shapeText(tensor.shape) + " of " +
-                                tensor.name + " has entries, received " + std::to_string(values.ElementLength()));
-  tensor.data.assign(values.Data(), values.Data() + values.ElementLength());
+                                tensor.name + " has entries, received " + std::to_string(tensor.data.size()));
   return tensor;
 }
 
 std::vector<HostTensor> Input::tensors() const {
   std::vector<HostTensor> tensors;
-  for (const Input& item : array()) tensors.push_back(item.tensor());
+  each([&](const Input& item) { tensors.push_back(item.tensor()); });
   return tensors;
 }
 
 std::vector<MeasureRequest> Input::measureRequests() const {
   std::vector<MeasureRequest> requests;
-  for (const Input& item : array()) requests.push_back({item["channel"].string(), item["tap"].string(), item["tensor"].string()});
+  each([&](const Input& item) { requests.push_back({item["channel"].string(), item["tap"].string(), item["tensor"].string()}); });
   return requests;
 }
 
-std::vector<Input> Input::array() const {
+void Input::each(const std::function<void(const Input&)>& use) const {
   if (!value_.IsArray()) refuse("an array");
   const auto array = value_.As<Napi::Array>();
-  std::vector<Input> items;
-  for (uint32_t i = 0; i < array.Length(); i++) items.emplace_back(array.Get(i), name_ + "[" + std::to_string(i) + "]");
-  return items;
+  const uint32_t count = array.Length();
+  if (count > kMostItems) refuse("an array of at most " + std::to_string(kMostItems) + " items, not of " + std::to_string(count));
+  for (uint32_t i = 0; i < count; i++) {
+    const Napi::HandleScope scope(value_.Env());
+    use(Input(array.Get(i), name_ + "[" + std::to_string(i) + "]"));
+  }
 }
 
 BackendOptions Input::backendOptions() const {
   constexpr int64_t mostThreads = 1024, mostDevices = 1024;  // what cannot have been meant; the backend says what there is
   BackendOptions options{.threads = static_cast<int>((*this)["threads"].integer(0, mostThreads)), .precision = (*this)["precision"].string()};
   const Input devices = (*this)["devices"];
-  for (const Input& device : devices.array()) options.more.push_back(static_cast<int>(device.integer(0, mostDevices)));
+  devices.each([&](const Input& device) { options.more.push_back(static_cast<int>(device.integer(0, mostDevices))); });
   if (options.more.empty()) devices.refuse("at least one device");
   options.device = options.more.front();
   options.more.erase(options.more.begin());

@@ -21,14 +21,17 @@ BareOptimizerConfig readConfig(const Input& config) {
       .ranks = static_cast<int>(config["ranks"].integer(1, kMostRanks)),
       .parameters = {},
   };
-  for (const Input& item : config["parameters"].array()) result.parameters.push_back({item.tensor(), item["group"].group()});
+  config["parameters"].each([&](const Input& item) { result.parameters.push_back({item.tensor(), item["group"].group()}); });
   return result;
 }
 
-class OptimizerObject final : public Napi::ObjectWrap<OptimizerObject> {
+class OptimizerObject final : public TaggedObject<OptimizerObject> {
  public:
+  static constexpr napi_type_tag tag = {0x2b94c7e05d18f3a6, 0xe70a3f6b19c58d42};  // random
+  static constexpr const char* kind = "an optimizer";
+
   explicit OptimizerObject(const Napi::CallbackInfo& info)
-      : ObjectWrap(info), session_(takeNative<BareOptimizer>(info, "createOptimizer"), "the optimizer") {}
+      : TaggedObject(info), session_(takeNative<BareOptimizer>(info, "createOptimizer"), "the optimizer") {}
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "BareOptimizer",
@@ -56,19 +59,23 @@ class OptimizerObject final : public Napi::ObjectWrap<OptimizerObject> {
   }
 
   Napi::Value set(const Napi::CallbackInfo& info) {
-    session_.idle().set(Input(info, 0, "set: group").group(), Input(info, 1, "set: values").knobs(),
-                        Input(info, 2, "set: scope").string());
+    const Group group = Input(info, 0, "set: group").group();
+    const KnobValues values = Input(info, 1, "set: values").knobs();
+    const std::string scope = Input(info, 2, "set: scope").string();
+    session_.idle()->set(group, values, scope);
     return info.Env().Undefined();
   }
 
   Napi::Value weight(const Napi::CallbackInfo& info) {
-    return toJs(info.Env(), session_.idle().weight(Input(info, 0, "weight: name").string()));
+    const std::string name = Input(info, 0, "weight: name").string();
+    return toJs(info.Env(), session_.idle()->weight(name));
   }
 
-  Napi::Value stateNames(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.idle().stateNames()); }
+  Napi::Value stateNames(const Napi::CallbackInfo& info) { return toJs(info.Env(), session_.idle()->stateNames()); }
 
   Napi::Value state(const Napi::CallbackInfo& info) {
-    return toJs(info.Env(), session_.idle().state(Input(info, 0, "state: name").string()));
+    const std::string name = Input(info, 0, "state: name").string();
+    return toJs(info.Env(), session_.idle()->state(name));
   }
 
   void dispose(const Napi::CallbackInfo&) { session_.dispose(); }

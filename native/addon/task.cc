@@ -1,6 +1,8 @@
 #include "addon/task.h"
 
+#include <memory>
 #include <new>
+#include <stdexcept>
 
 namespace muonscope {
 
@@ -8,9 +10,10 @@ Task::Task(Napi::Env env, std::function<Finish()> work, std::function<void()> se
     : AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), work_(std::move(work)), settled_(std::move(settled)) {}
 
 Napi::Promise Task::run(Napi::Env env, std::function<Finish()> work, std::function<void()> settled) {
-  auto* task = new Task(env, std::move(work), std::move(settled));  // deletes itself when done
+  std::unique_ptr<Task> task(new Task(env, std::move(work), std::move(settled)));
   const Napi::Promise promise = task->deferred_.Promise();
   task->Queue();
+  task.release();  // deletes itself when done
   return promise;
 }
 
@@ -35,20 +38,25 @@ void Task::OnOK() {
   try {
     settle();
   } catch (const Napi::Error&) {
-    // The environment is shutting down (process.exit, a terminated worker): no JavaScript runs any more, and nobody
-    // is left to tell.
+    // Either the environment is shutting down (process.exit, a terminated worker): no JavaScript runs any more, and nobody
+    // is left to tell. Or the result's `then` throws: with that the promise is rejected already.
   }
 }
 
+// Settled is settled, also where it throws: a promise that is told of twice is freed twice.
 void Task::settle() {
-  if (failed_) return deferred_.Reject(Napi::Error::New(Env(), error_).Value());
+  Napi::Value outcome;
+  bool fulfilled = false;
   try {
-    deferred_.Resolve(finish_(Env()));
+    if (failed_) throw std::runtime_error(error_);
+    outcome = finish_(Env());
+    fulfilled = true;
   } catch (const Napi::Error& error) {
-    deferred_.Reject(error.Value());
+    outcome = error.Value();
   } catch (const std::exception& error) {
-    deferred_.Reject(Napi::Error::New(Env(), error.what()).Value());
+    outcome = Napi::Error::New(Env(), error.what()).Value();
   }
+  fulfilled ? deferred_.Resolve(outcome) : deferred_.Reject(outcome);
 }
 
 }  // namespace muonscope

@@ -34,6 +34,7 @@ const Parameter& BareOptimizer::find(const std::string& name) const {
 }
 
 BareStepResult BareOptimizer::step(const std::vector<HostTensor>& gradients, double lrScale) {
+  checkLrScale(lrScale);
   std::set<std::string> received;
   for (const auto& g : gradients) {
     const Matrix expected = find(g.name).gradient;

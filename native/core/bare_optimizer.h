@@ -33,7 +33,8 @@ class BareOptimizer {
  public:
   explicit BareOptimizer(const BareOptimizerConfig& config);
 
-  // One gradient for each parameter, by name. Throws std::invalid_argument, changing nothing, when they do not fit.
+  // One gradient for each parameter, by name. Throws std::invalid_argument, changing nothing, when they do not fit, and for an
+  // lrScale that is not finite or below 0.
   BareStepResult step(const std::vector<HostTensor>& gradients, double lrScale);
   void set(Group group, const KnobValues& values, const std::string& scope) {
     optimizer_->set(group, values, scope);

@@ -109,8 +109,7 @@ int64_t Engine::accumulateGradients(const std::vector<int32_t>& tokens) {
 }
 
 void Engine::checkOptions(const StepOptions& options) const {
-  if (!(options.lrScale >= 0) || !std::isfinite(options.lrScale))
-    throw std::invalid_argument("lrScale: expected a finite number of at least 0, received " + std::to_string(options.lrScale));
+  checkLrScale(options.lrScale);
   if (!(options.clip >= 0))
     throw std::invalid_argument("clip: expected a number of at least 0, received " + std::to_string(options.clip));
   for (const auto& request : options.measure)

@@ -1,6 +1,7 @@
 // The optimizer: a group of matrices and a group of the rest, their knobs, and their state by name.
 #include "core/optimizer.h"
 
+#include <cmath>
 #include <stdexcept>
 
 #include "core/glob.h"
@@ -150,6 +151,11 @@ class GroupedOptimizer final : public Optimizer {
 };
 
 }  // namespace
+
+void checkLrScale(double lrScale) {
+  if (!(lrScale >= 0) || !std::isfinite(lrScale))
+    throw std::invalid_argument("lrScale: expected a finite number of at least 0, received " + std::to_string(lrScale));
+}
 
 std::unique_ptr<Optimizer> makeOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset,
                                          const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs) {

@@ -55,6 +55,9 @@ class Optimizer {
   virtual void setStepCount(int64_t steps) = 0;
 };
 
+// Throws std::invalid_argument for a factor that no schedule has.
+void checkLrScale(double lrScale);
+
 // `matrixKnobs` and `auxiliaryKnobs` override the preset's defaults. The parameters are in home's memory.
 std::unique_ptr<Optimizer> makeOptimizer(const Ranks& ranks, std::vector<Parameter> parameters, const std::string& preset,
                                          const KnobValues& matrixKnobs, const KnobValues& auxiliaryKnobs);
