@@ -79,11 +79,15 @@ export async function buildAddon() {
   replaceFile(built, addonBinary);
 }
 
-/** The native tests' program, as it ships or under AddressSanitizer and UndefinedBehaviorSanitizer. Returns its file. */
+/**
+ * The native tests' program, as it ships or under AddressSanitizer and UndefinedBehaviorSanitizer, with which there is an addon, too,
+ * beside it. Returns the program's file.
+ */
 export async function buildTests({ sanitize }) {
   const folder = nativeFolder(sanitize);
   const settings = sanitize ? { CMAKE_BUILD_TYPE: "RelWithDebInfo", MUONSCOPE_SANITIZE: "ON" } : {};
-  await compile(folder, sanitize ? "the native tests with sanitizers" : "the native tests", ["muonscope_tests"], settings);
+  const targets = ["muonscope_tests", ...(sanitize ? ["muonscope_addon"] : [])];
+  await compile(folder, sanitize ? "the native tests with sanitizers" : "the native tests", targets, settings);
   return join(folder, "muonscope_tests");
 }
 

@@ -1,32 +1,26 @@
 // The test suites: how each is run and its results counted. A suite takes what is being installed (install() of setup.mjs) and returns
 // { passed, failed, skipped, reasons }, `reasons` saying why something was skipped.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { buildTests } from "./build-native.mjs";
+import { buildTests, nativeFolder } from "./build-native.mjs";
 import { runCudaSuite } from "./cuda-suite.mjs";
 import { runHostSuite } from "./host-suite.mjs";
 import { dist, findProgram, python, root } from "./places.mjs";
 import { capture, Failure, print } from "./shell.mjs";
 import { runUiSuite } from "./ui-suite.mjs";
 
-/** Test files bundled for `node --test`. `env` is added to theirs. */
-export async function nodeTests(folder, env = {}) {
-  const files = readdirSync(join(dist, "test", folder))
+/** Test files bundled for `node --test`, in dist/test or where they were copied to. `env` is added to theirs. */
+export async function nodeTests(folder, env = {}, place = join(dist, "test", folder)) {
+  const files = readdirSync(place)
     .filter((file) => file.endsWith(".test.js"))
     .sort();
-  if (files.length === 0) throw new Failure(`dist/test/${folder} holds no *.test.js: a suite without tests proves nothing.`);
+  if (files.length === 0) throw new Failure(`${place} holds no *.test.js: a suite without tests proves nothing.`);
   const results = join(root, "build", "test", `${folder}.json`);
   mkdirSync(join(root, "build", "test"), { recursive: true });
   rmSync(results, { force: true });
   const reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
   reporters.push(`--test-reporter=${join(root, "scripts", "count-reporter.mjs")}`, `--test-reporter-destination=${results}`);
-  const args = [
-    "--enable-source-maps",
-    "--test",
-    "--test-concurrency=1",
-    ...reporters,
-    ...files.map((file) => join("dist", "test", folder, file)),
-  ];
+  const args = ["--enable-source-maps", "--test", "--test-concurrency=1", ...reporters, ...files.map((file) => join(place, file))];
   const { code } = await capture(process.execPath, args, { env, onLine: print, allowFailure: true });
   if (!existsSync(results)) throw new Failure(`node --test (${folder}) ended with exit code ${code} and counted nothing.`);
   const count = JSON.parse(readFileSync(results, "utf8"));
@@ -61,7 +55,32 @@ async function native() {
     count.passed += Number(passed);
     count.failed += Number(failed) || (code === 0 ? 0 : 1);
   }
-  return count;
+  const calls = await hostileCalls();
+  const sum = (what) => count[what] + calls[what];
+  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), reasons: calls.reasons };
+}
+
+/** Those of the unit suite, once more, on the addon under sanitizers: a bundle takes the addon that lies above it. */
+async function hostileCalls() {
+  if (process.platform !== "linux")
+    return { passed: 0, failed: 0, skipped: 1, reasons: ["a sanitizer is loaded before node, with LD_PRELOAD, on Linux alone"] };
+  const name = "hostileCalls.test.js";
+  const place = join(nativeFolder(true), "calls");
+  mkdirSync(place, { recursive: true });
+  copyFileSync(join(dist, "test", "unit", name), join(place, name));
+  const compiler = findProgram(process.env.CXX || "c++", "g++");
+  const { output } = await capture(compiler, ["-print-file-name=libasan.so"]);
+  const library = output.trim();
+  // A compiler that has none repeats the name.
+  if (!existsSync(library))
+    return {
+      passed: 0,
+      failed: 0,
+      skipped: 1,
+      reasons: [`${compiler} has no libasan.so to load before node: hostile calls not sanitized`],
+    };
+  // Node itself lets go of nothing at its end.
+  return nodeTests("hostile-calls", { LD_PRELOAD: library, ASAN_OPTIONS: "detect_leaks=0" }, place);
 }
 
 /**
