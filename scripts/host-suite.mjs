@@ -84,13 +84,13 @@ async function prepare() {
 }
 
 /** Runs phases in a window, which is loaded again for each after the first. Returns their results. */
-async function inWindow({ phases, trust = true, vsix, open }) {
+async function inWindow({ phases, trusted = true, vsix, open }) {
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
       folder: open,
       data: join(folder, `vscode-${phases[0]}`),
       vsix,
-      trust,
+      trusted,
       env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace")),
     }),
   );
@@ -125,7 +125,7 @@ export function countTests(tests) {
 export async function runHostSuite() {
   const { vsix, workspace, empty } = await prepare();
   const results = await inWindow({ phases: ["run", "reload"], vsix, open: workspace });
-  results.push(...(await inWindow({ phases: ["untrusted"], trust: false, vsix, open: empty })));
+  results.push(...(await inWindow({ phases: ["untrusted"], trusted: false, vsix, open: empty })));
   return countTests(results.flatMap(({ tests }) => tests));
 }
 

@@ -19,11 +19,14 @@ async function serve(port) {
       folder: examples,
       data: join(root, "build", "start", "vscode"),
       vsix: [vsix],
+      // Its default would only show a banner, and runs start in a trusted folder alone.
+      settings: { "security.workspace.trust.startupPrompt": "once" },
       port,
     }),
   );
   console.log(
-    `\nVS Code is at  ${server.url}\nOpen the palette (F1) and choose "Muonscope: Start Training Run…". Ctrl-C ends it; runs go on.`,
+    `\nVS Code is at  ${server.url}\nThe address is the key: who has it can do what you can. VS Code asks whether you trust the folder; then open the palette (F1)\n` +
+      'and choose "Muonscope: Start Training Run…". Ctrl-C ends it; runs go on.',
   );
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.stop());
   await server.exited;

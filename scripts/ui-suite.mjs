@@ -17,17 +17,20 @@ export async function runUiSuite(nodeTests) {
   mkdirSync(screenshots, { recursive: true });
   const vsix = await testVsix();
   const workspace = makeTestWorkspace(join(folder, "workspace"));
+  const data = join(folder, "vscode");
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
       folder: workspace,
-      data: join(folder, "vscode"),
+      data,
       vsix: [vsix],
       settings: { "workbench.colorTheme": "Light Modern" },
+      trusted: true,
     }),
   );
   try {
     return await nodeTests("ui", {
       MUONSCOPE_TEST_URL: server.url,
+      MUONSCOPE_TEST_SERVED: data,
       MUONSCOPE_TEST_WORKSPACE: workspace,
       MUONSCOPE_TEST_SCREENSHOTS: screenshots,
       MUONSCOPE_CHROMIUM: findChromium(),

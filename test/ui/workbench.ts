@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { chromium, errors, type Browser, type Frame, type Locator, type Page } from "playwright-core";
 
-function environment(name: string): string {
+export function environment(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} must be set; \`npm test -- ui\` does.`);
   return value;
