@@ -37,7 +37,12 @@ async function groups(watch) {
       outdir: "dist/test",
       packages: "external",
     },
-    tools: { ...node, minify: false, entryPoints: { generate: "scripts/generate.ts" }, outdir: "dist/tools" },
+    tools: {
+      ...node,
+      minify: false,
+      entryPoints: { generate: "scripts/generate.ts", processes: "extension/runs/processes.ts" },
+      outdir: "dist/tools",
+    },
     // An extension of its own, installed where no node_modules are: Mocha goes in.
     host: {
       ...node,

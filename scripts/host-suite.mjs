@@ -108,7 +108,7 @@ async function inWindow({ phases, trusted = true, vsix, open }) {
     }
   } finally {
     await server.stop();
-    endRuns(open);
+    await endRuns(open);
   }
 }
 

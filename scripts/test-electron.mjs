@@ -6,7 +6,7 @@ import { build } from "./build.mjs";
 import { countTests, makeTestExtension, readResults, testEnvironment } from "./host-suite.mjs";
 import { root } from "./places.mjs";
 import { entry, Failure } from "./shell.mjs";
-import { makeTestWorkspace } from "./test-workspace.mjs";
+import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "electron");
 
@@ -24,18 +24,22 @@ await entry(async () => {
   const testExtension = join(folder, "extension");
   makeTestExtension(testExtension);
   const tests = [];
-  // Each phase is a start of VS Code: the second finds what the first left running.
-  for (const phase of ["run", "reload", "untrusted"]) {
-    const trusted = phase !== "untrusted";
-    const places = ["--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions")];
-    await runTests({
-      vscodeExecutablePath: executable,
-      extensionDevelopmentPath: [root, testExtension],
-      extensionTestsPath: join(testExtension, "main.js"),
-      extensionTestsEnv: testEnvironment([phase], results, workspace),
-      launchArgs: [trusted ? workspace : empty, ...places, ...(trusted ? ["--disable-workspace-trust"] : [])],
-    });
-    tests.push(...readResults(phase, join(results, `${phase}.json`)).tests);
+  try {
+    // Each phase is a start of VS Code: the second finds what the first left running.
+    for (const phase of ["run", "reload", "untrusted"]) {
+      const trusted = phase !== "untrusted";
+      const places = ["--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions")];
+      await runTests({
+        vscodeExecutablePath: executable,
+        extensionDevelopmentPath: [root, testExtension],
+        extensionTestsPath: join(testExtension, "main.js"),
+        extensionTestsEnv: testEnvironment([phase], results, workspace),
+        launchArgs: [trusted ? workspace : empty, ...places, ...(trusted ? ["--disable-workspace-trust"] : [])],
+      });
+      tests.push(...readResults(phase, join(results, `${phase}.json`)).tests);
+    }
+  } finally {
+    await endRuns(workspace);
   }
   const { passed, failed, skipped } = countTests(tests);
   console.log(`\n${passed} passed, ${failed} failed, ${skipped} skipped`);

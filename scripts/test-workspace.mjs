@@ -1,7 +1,8 @@
 // The workspace that the host and ui suites open: a text, run files that are good and one that is not. Made new each time.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { root } from "./places.mjs";
+import { dist, root } from "./places.mjs";
 
 /** A step takes some milliseconds, and no test waits for the end: it stops its runs. */
 const small = {
@@ -30,20 +31,33 @@ export function makeTestWorkspace(folder) {
   return folder;
 }
 
-/** Ends the trainers that a failed test left running: they outlive the window that started them. */
-export function endRuns(workspace) {
+/** The objects of a file of JSON lines. A trainer that was killed leaves half a line. */
+function wholeLines(file) {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line)];
+      } catch {
+        return [];
+      }
+    });
+}
+
+/**
+ * Ends the trainers that a failed test left running: they outlive the window that started them. Only those that are still the process
+ * which wrote there: its id may have gone to another one.
+ */
+export async function endRuns(workspace) {
+  const { isAlive } = createRequire(import.meta.url)(join(dist, "tools", "processes.js"));
   const runs = join(workspace, ".muonscope", "runs");
   if (!existsSync(runs)) return;
   for (const run of readdirSync(runs)) {
     const file = join(runs, run, "events.jsonl");
-    const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
-    const events = lines.filter((line) => line.endsWith("}")).map((line) => JSON.parse(line));
-    const started = events.findLastIndex((event) => event.type === "started");
-    if (started < 0 || events.slice(started).some((event) => ["stopped", "finished", "failed"].includes(event.type))) continue;
-    try {
-      process.kill(events[started].pid, "SIGKILL");
-    } catch (error) {
-      if (error.code !== "ESRCH") throw error;
+    if (!existsSync(file)) continue;
+    for (const event of wholeLines(file)) {
+      if (event?.type !== "started" || !(await isAlive(event.pid, event.processStart))) continue;
+      process.kill(event.pid, "SIGKILL");
     }
   }
 }

@@ -37,6 +37,6 @@ export async function runUiSuite(nodeTests) {
     });
   } finally {
     await server.stop();
-    endRuns(workspace);
+    await endRuns(workspace);
   }
 }
