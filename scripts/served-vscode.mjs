@@ -19,9 +19,14 @@ const SETTINGS = {
   "git.openRepositoryInParentFolders": "never",
 };
 
+/** Milliseconds for the server to answer. */
+const ANSWER_LIMIT = 60_000;
+/** More where so many installations of an extension, which start the same program, take more. */
+const INSTALLATIONS = 20;
+
 /** Resolves when the server answers; rejects when its process ends before, with what it said. */
-async function answers(url, child, logFile) {
-  const deadline = Date.now() + 60_000;
+async function answers(url, child, logFile, limit) {
+  const deadline = Date.now() + limit;
   let ended;
   child.once("exit", (code, signal) => (ended = signal ?? `exit code ${code}`));
   while (Date.now() < deadline) {
@@ -33,7 +38,7 @@ async function answers(url, child, logFile) {
     if (ok) return;
     await new Promise((wake) => setTimeout(wake, 100));
   }
-  throw new Failure(`The served VS Code did not answer on ${url} within a minute; see ${logFile}.`);
+  throw new Failure(`The served VS Code did not answer within ${(limit / 1000).toFixed(0)} s; see ${logFile}.`);
 }
 
 /**
@@ -60,10 +65,12 @@ export async function startServedVscode({ folder, data, vsix = [], settings = {}
   const places = ["--config", config, "--extensions-dir", extensions, "--user-data-dir", user];
   const environment = { ...env, PATH: `${dirname(servedVscode.node)}:${process.env.PATH}` };
   rmSync(join(extensions, "extensions.json"), { force: true });
+  const begun = Date.now();
   if (vsix.length > 0)
     await capture(servedVscode.node, [servedVscode.entry, ...vsix.flatMap((file) => ["--install-extension", file]), "--force", ...places], {
       env: environment,
     });
+  const limit = Math.max(ANSWER_LIMIT, INSTALLATIONS * (Date.now() - begun));
   const gateway = await openGateway(port);
   const args = ["--auth", "none", "--socket", gateway.socket, "--socket-mode", "600", "--disable-proxy", ...places];
   args.push("--disable-telemetry", "--disable-update-check");
@@ -87,7 +94,7 @@ export async function startServedVscode({ folder, data, vsix = [], settings = {}
     await exited;
   };
   try {
-    await answers(gateway.url, child, logFile);
+    await answers(gateway.url, child, logFile, limit);
   } catch (error) {
     await stop();
     throw error;

@@ -9,10 +9,11 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as vscode from "vscode";
 import { activation, memory } from "./measure";
-import { runMocha } from "./mocha";
+import { runMocha, type TestResult } from "./mocha";
 import { reload } from "./reload";
 import { run as firstStart } from "./run";
 import { untrusted } from "./untrusted";
+import { PATIENCE_MS } from "./waiting";
 
 /** `measured` takes figures for the record. */
 type Suite = (context: vscode.ExtensionContext, measured: Record<string, number>) => void;
@@ -29,9 +30,12 @@ async function runPhase(context: vscode.ExtensionContext): Promise<void> {
   const suite = suites[phase.replace(/-\d+$/, "")];
   if (!suite) throw new Error(`MUONSCOPE_TEST_PHASES: expected ${Object.keys(suites).join(", ")}; got ${phase}.`);
   const measured: Record<string, number> = {};
-  const tests = await runMocha(() => suite(context, measured));
-  writeFileSync(`${file(phase)}.part`, JSON.stringify({ tests, measured }, null, 2));
-  renameSync(`${file(phase)}.part`, file(phase));
+  const part = `${file(phase)}.part`;
+  // Who waits for the results sees that they come.
+  const write = (tests: readonly TestResult[]): void =>
+    writeFileSync(part, JSON.stringify({ tests, measured, patience: PATIENCE_MS }, null, 2));
+  write(await runMocha(() => suite(context, measured), write));
+  renameSync(part, file(phase));
 }
 
 export function activate(context: vscode.ExtensionContext): void {

@@ -45,14 +45,20 @@ export async function applied(name: string, ...args: unknown[]): Promise<Extract
   return answer;
 }
 
-/** The state of a run once it is as wanted, as the extension tells it. */
+/** The state of a run once it is as wanted, as the extension tells it. A trainer makes way for others: each step has its time. */
 export function stateOf(folder: string, what: string, wanted: (state: RunState) => boolean): Promise<RunState> {
   let last: RunState | undefined;
-  return waitFor(`${what}; the run is ${JSON.stringify(last)}`, () => {
-    last = product()
-      .exports.runs()
-      .find((run) => run.folder === folder)?.state;
-    return last !== undefined && wanted(last) && last;
+  return waitFor(
+    what,
+    () => {
+      last = product()
+        .exports.runs()
+        .find((run) => run.folder === folder)?.state;
+      return last !== undefined && wanted(last) && last;
+    },
+    () => last?.step,
+  ).catch((error: Error) => {
+    throw new Error(`${error.message} The run is ${JSON.stringify(last)}.`);
   });
 }
 

@@ -1,7 +1,8 @@
 /** The same window, loaded again: the run of the first start is still there and live, obeys, stops, and goes on from its checkpoint. */
 import { strict as assert } from "node:assert";
+import { inSequence } from "./mocha";
 import { applied, command, product, runsFolder, stateOf } from "./product";
-import { eventsOf, nextEvent, runsBelow, waitFor } from "./waiting";
+import { eventsOf, nextEvent, noRunIn, runsBelow, waitFor } from "./waiting";
 
 /** Signal 0 asks whether a process is there. */
 function isThere(pid: number): boolean {
@@ -21,6 +22,7 @@ export function reload(): void {
   };
 
   describe("after a reload of the window", () => {
+    inSequence(() => noRunIn(runsFolder()));
     it("the run is still there and live", async () => {
       await waitFor("the activation", () => product().isActive);
       [folder] = runsBelow(runsFolder()) as [string];

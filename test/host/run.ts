@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import type { BackendReport } from "../../extension/protocol/description";
+import { inSequence } from "./mocha";
 import { applied, command, outputOf, product, runFile, runsFolder, stateOf, type Answer } from "./product";
 import { eventsOf, nextEvent, runsBelow, waitFor } from "./waiting";
 
@@ -44,6 +45,7 @@ export function run(context: vscode.ExtensionContext): void {
   });
 
   describe("a run on the CPU", () => {
+    inSequence();
     let folder = "";
 
     it("starts from a run file and writes steps", async () => {

@@ -3,26 +3,33 @@ import { strict as assert } from "node:assert";
 import { cpSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as vscode from "vscode";
+import { business } from "../business";
+import { inSequence } from "./mocha";
 import { command, millisecondsToActivate, runsFolder, stateOf, workspaceFolder } from "./product";
-import { eventsOf, runsBelow } from "./waiting";
+import { eventsOf, noRunIn, runsBelow } from "./waiting";
 
-/** The aim is 100 ms (`npm run bench`). A machine that is busy otherwise gets five times that before it counts as broken. */
+/** The aim is 100 ms (`npm run bench`). Five times that counts as broken, and more on a machine that is busy otherwise. */
 const ACTIVATION_LIMIT_MS = 500;
 
 /** Environment: MUONSCOPE_TEST_FINISHED_RUNS, a folder of runs that the phases before left. */
 export function untrusted(_context: vscode.ExtensionContext, measured: Record<string, number>): void {
   describe("in an untrusted workspace", () => {
-    let folder = "";
-
     it("the extension activates quickly", async () => {
       assert.equal(vscode.workspace.isTrusted, false);
       const milliseconds = await millisecondsToActivate();
+      const limit = ACTIVATION_LIMIT_MS * business();
       measured["activation (ms)"] = milliseconds;
-      assert.ok(milliseconds < ACTIVATION_LIMIT_MS, `${milliseconds.toFixed(0)} ms`);
+      measured["limit of the activation on a machine as busy as this one (ms)"] = limit;
+      assert.ok(milliseconds < limit, `${milliseconds.toFixed(0)} ms; the limit is ${limit.toFixed(0)} ms`);
     });
+  });
+
+  describe("in an untrusted workspace with a run", () => {
+    const finished = process.env["MUONSCOPE_TEST_FINISHED_RUNS"] ?? "";
+    inSequence(() => noRunIn(finished));
+    let folder = "";
+
     it("runs are read", async () => {
-      const finished = process.env["MUONSCOPE_TEST_FINISHED_RUNS"];
-      assert.ok(finished, "MUONSCOPE_TEST_FINISHED_RUNS names a folder of runs");
       const [one] = runsBelow(finished) as [string];
       folder = join(runsFolder(), basename(one));
       cpSync(one, folder, { recursive: true });

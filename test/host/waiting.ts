@@ -1,21 +1,34 @@
 /** What the host tests wait for: a condition, a run's event. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { EVENTS_JSONL, RUN_JSON, type RunEvent } from "../../extension/protocol/runFolder";
 
-const PATIENCE_MS = 20_000;
+/** Milliseconds in which an extension host comes as far as these tests, on a machine that is not busy otherwise. */
+const START_MS = 2500;
+/** How many times as long as elsewhere things take here: a start of an extension host has just been seen. */
+const SLOWNESS = Math.max(1, (process.uptime() * 1000) / START_MS);
+/** Milliseconds to wait for something, here. */
+export const PATIENCE_MS = 20_000 * SLOWNESS;
 
-/** Resolves to the first value that is not undefined, null or false; rejects, naming `what`, when there is none in time. */
+/**
+ * Resolves to the first value that is not undefined, null or false; rejects, naming `what`, when there is none in time. `sign`: of life;
+ * whenever it changes the waiting begins anew.
+ */
 export async function waitFor<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
+  sign: () => unknown = () => undefined,
 ): Promise<T> {
-  const deadline = Date.now() + PATIENCE_MS;
+  let last = sign();
+  let deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== null && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`Waited ${PATIENCE_MS / 1000} s for ${what}.`);
+    const now = sign();
+    if (now !== last) deadline = Date.now() + PATIENCE_MS;
+    last = now;
+    if (Date.now() > deadline) throw new Error(`Waited ${(PATIENCE_MS / 1000).toFixed(0)} s for ${what}.`);
     await setTimeout(20);
   }
 }
@@ -63,8 +76,13 @@ export function nextEvent<Type extends RunEvent["type"]>(folder: string, type: T
 
 /** Folders below `folder` that hold a run. */
 export function runsBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(RUN_JSON))
     .map((file) => join(folder, file, ".."))
     .sort();
 }
+
+/** What tests of a run miss where none was left in this folder; undefined where one was. */
+export const noRunIn = (folder: string): string | undefined =>
+  runsBelow(folder).length > 0 ? undefined : "needs the run that the first phase leaves, and there is none";
