@@ -5,7 +5,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { request, type OutgoingHttpHeaders } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
 import { environment } from "./workbench";
@@ -43,14 +46,14 @@ const upgrade = (path: string, headers: OutgoingHttpHeaders = {}): Promise<numbe
   });
 
 /**
- * What another user tries. Told on standard input, not where it would find it itself: { port, secret, data, temporary }. Prints what it
- * got at, as JSON: an empty list when nothing.
+ * What another user tries. Told on standard input, not where it would find it itself: { port, secret, data, sockets }, the last being how
+ * paths of sockets begin. Prints what it got at, as JSON, and how much it tried.
  */
 const INTRUDER = `
 const { readFileSync, readdirSync } = require("node:fs");
 const { get } = require("node:http");
 const { connect } = require("node:net");
-const { port, secret, data, temporary } = JSON.parse(readFileSync(0, "utf8"));
+const { port, secret, data, sockets } = JSON.parse(readFileSync(0, "utf8"));
 const found = [];
 const tried = { sockets: 0, processes: 0 };
 const attempt = (what, act) => { try { if (act()) found.push(what); } catch (error) { if (!["EACCES", "EPERM", "ENOENT", "ESRCH"].includes(error.code)) throw error; } };
@@ -68,7 +71,7 @@ const reached = (path) => new Promise((resolve) => { const socket = connect(path
   }
   const paths = new Set(readFileSync("/proc/net/unix", "utf8").split("\\n").map((line) => line.split(" ").at(-1)));
   for (const path of paths) {
-    if (![data, temporary + "/muonscope-", temporary + "/vscode-", temporary + "/code-server"].some((start) => path.startsWith(start))) continue;
+    if (!sockets.some((start) => path.startsWith(start))) continue;
     tried.sockets++;
     if (await reached(path)) found.push(path);
   }
@@ -80,6 +83,11 @@ const reached = (path) => new Promise((resolve) => { const socket = connect(path
 const cannotIntrude = process.platform !== "linux" || process.getuid?.() !== 0 ? "only root on Linux can act as another user" : undefined;
 
 async function intrude(): Promise<{ found: string[]; tried: { sockets: number; processes: number } }> {
+  const data = environment("MUONSCOPE_TEST_SERVED");
+  assert.ok(existsSync(join(data, "user", "User", "settings.json")), "what it tries to read is there");
+  // VS Code's own are in XDG_RUNTIME_DIR where there is one.
+  const temporary = [tmpdir(), process.env["XDG_RUNTIME_DIR"] ?? tmpdir()];
+  const sockets = [data, ...temporary.flatMap((folder) => [join(folder, "muonscope-"), join(folder, "vscode-")])];
   const child = spawn(process.execPath, ["-e", INTRUDER], {
     cwd: "/",
     uid: NOBODY,
@@ -87,10 +95,7 @@ async function intrude(): Promise<{ found: string[]; tried: { sockets: number; p
     env: {},
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const temporary = process.env["XDG_RUNTIME_DIR"] ?? process.env["TMPDIR"] ?? "/tmp";
-  child.stdin.end(
-    JSON.stringify({ port: address.port, secret: secret.slice(1, -1), data: environment("MUONSCOPE_TEST_SERVED"), temporary }),
-  );
+  child.stdin.end(JSON.stringify({ port: address.port, secret: secret.slice(1, -1), data, sockets }));
   return JSON.parse(await text(child.stdout)) as Awaited<ReturnType<typeof intrude>>;
 }
 

@@ -28,8 +28,8 @@ const OPENING_LIMIT = 300_000;
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
 
 export class Workbench {
-  /** How many times as long as elsewhere things take here. */
-  private slowness = 1;
+  /** How many times as long as on such a machine things take here; 1 on a faster one. */
+  slowness = 1;
 
   private constructor(
     private readonly browser: Browser,
