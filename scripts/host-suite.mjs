@@ -7,7 +7,7 @@ import { openWorkbench } from "./browser.mjs";
 import { testVsix } from "./package.mjs";
 import { artifacts, dist, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
-import { Failure, step } from "./shell.mjs";
+import { Failure, print, step } from "./shell.mjs";
 import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "host");
@@ -68,11 +68,11 @@ export function readResults(phase, file) {
   const results = JSON.parse(readFileSync(file, "utf8"));
   for (const { title, state, error, seconds, reason } of results.tests) {
     const remark = reason ?? (seconds && `${seconds.toFixed(2)} s`);
-    console.log(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${remark ? ` (${remark})` : ""}`);
-    if (error) console.log(error.replace(/^/gm, "      "));
+    print(`  ${{ passed: "✔", failed: "✖", pending: "-" }[state]} ${phase}: ${title}${remark ? ` (${remark})` : ""}`);
+    if (error) print(error.replace(/^/gm, "      "));
   }
-  console.log(`    what was waited for had ${(results.patience / 1000).toFixed(0)} s`);
-  for (const [what, value] of Object.entries(results.measured)) console.log(`    ${what}: ${value.toFixed(1)}`);
+  print(`    what was waited for had ${(results.patience / 1000).toFixed(0)} s`);
+  for (const [what, value] of Object.entries(results.measured)) print(`    ${what}: ${value.toFixed(1)}`);
   return results;
 }
 
