@@ -36,6 +36,8 @@ async function groups(watch) {
       outbase: "test",
       outdir: "dist/test",
       packages: "external",
+      // There is none outside of an editor.
+      alias: { vscode: "./test/unit/fakeVscode.ts" },
     },
     tools: {
       ...node,

@@ -9,6 +9,7 @@ import { Orders } from "./ui/orders";
 import { Pages } from "./ui/pages";
 import { registerRunsView } from "./ui/runsView";
 import { RunStore } from "./ui/runStore";
+import { Log } from "./ui/say";
 import { registerStatusBar } from "./ui/statusBar";
 
 /** What other extensions and tests get from `activate`. */
@@ -21,7 +22,7 @@ export interface MuonscopeApi {
 }
 
 export function activate(context: vscode.ExtensionContext): MuonscopeApi {
-  const log = vscode.window.createOutputChannel("Muonscope", { log: true });
+  const log = new Log();
   const runs = new RunStore(log);
   const orders = new Orders(runs, log);
   const pages = new Pages();

@@ -4,10 +4,11 @@ import type { Devices } from "./devices";
 import type { Orders } from "./orders";
 import type { Pages } from "./pages";
 import type { RunStore } from "./runStore";
+import type { Log } from "./say";
 
 export interface App {
   readonly context: vscode.ExtensionContext;
-  readonly log: vscode.LogOutputChannel;
+  readonly log: Log;
   readonly runs: RunStore;
   readonly orders: Orders;
   readonly pages: Pages;

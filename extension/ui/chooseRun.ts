@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import { formatCount, formatNumber } from "../protocol/format";
 import type { App } from "./app";
 import { Run } from "./run";
+import { inform, pick, pickSeveral } from "./say";
 
 /** Codicon and word for each status. */
 export const STATUS: Record<Run["state"]["status"], { icon: string; color?: string; text: string }> = {
@@ -45,11 +46,11 @@ export async function chooseRun(
   if (active && fits(active)) return active;
   const possible = app.runs.runs.filter(fits);
   if (possible.length === 0) {
-    void vscode.window.showInformationMessage(app.runs.runs.length === 0 ? "There is no run yet." : "There is no run in a state for this.");
+    void inform(app.runs.runs.length === 0 ? "There is no run yet." : "There is no run in a state for this.");
     return undefined;
   }
   if (possible.length === 1) return possible[0];
-  return (await vscode.window.showQuickPick(possible.map(runItem), { placeHolder, matchOnDescription: true }))?.run;
+  return (await pick(possible.map(runItem), { placeHolder, matchOnDescription: true }))?.run;
 }
 
 export const runItem = (run: Run): vscode.QuickPickItem & { run: Run } => ({
@@ -64,18 +65,17 @@ export const runItem = (run: Run): vscode.QuickPickItem & { run: Run } => ({
 export async function chooseRuns(app: App, picked: readonly Run[]): Promise<Run[] | undefined> {
   const runs = [...new Set([...picked, ...app.runs.runs])];
   if (runs.length < 2) {
-    void vscode.window.showInformationMessage("There are not yet two runs to compare.");
+    void inform("There are not yet two runs to compare.");
     return undefined;
   }
   const items = runs.map((run) => ({ ...runItem(run), picked: picked.includes(run) }));
-  const chosen = await vscode.window.showQuickPick(items, {
-    canPickMany: true,
+  const chosen = await pickSeveral(items, {
     // What was ticked is not to be lost to a click beside it.
     ignoreFocusOut: true,
     title: "Compare Runs",
     placeHolder: "Two or more runs",
     matchOnDescription: true,
   });
-  if (chosen?.length === 1) void vscode.window.showInformationMessage("Choose two runs or more.");
+  if (chosen?.length === 1) void inform("Choose two runs or more.");
   return chosen && chosen.length >= 2 ? chosen.map(({ run }) => run) : undefined;
 }

@@ -8,6 +8,7 @@ import { chooseRun, chooseRuns, runItem, runOf } from "./chooseRun";
 import { showDevices } from "./devices";
 import type { Answer } from "./orders";
 import type { Run } from "./run";
+import { fail, inform, pick } from "./say";
 import { setKnob, setLearningRateFactor, toggleKnob } from "./knobCommands";
 import { refuseUntrusted, resumeFromCheckpoint, startRun } from "./startRun";
 
@@ -44,8 +45,8 @@ export function registerCommands(app: App): vscode.Disposable[] {
       try {
         return await handler(app, ...args);
       } catch (error) {
-        app.log.error(error instanceof Error ? error : String(error));
-        void vscode.window.showErrorMessage((error as Error).message);
+        app.log.error(error);
+        void fail((error as Error).message);
         return undefined;
       }
     }),
@@ -72,10 +73,7 @@ async function openDashboard(app: App, argument: unknown): Promise<string | unde
   const items = app.runs.runs.map(runItem);
   const given = runOf(app, argument);
   const run =
-    given ??
-    (items.length === 1
-      ? items[0]!.run
-      : (await vscode.window.showQuickPick(items, { placeHolder: "Whose dashboard?", matchOnDescription: true }))?.run);
+    given ?? (items.length === 1 ? items[0]!.run : (await pick(items, { placeHolder: "Whose dashboard?", matchOnDescription: true }))?.run);
   if (!run) return undefined;
   await app.pages.openDashboard(run);
   return run.folder;
@@ -118,7 +116,7 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
   if (!run) return undefined;
   const file = join(run.folder, TRAINER_LOG);
   if (!existsSync(file)) {
-    void vscode.window.showInformationMessage(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
+    void inform(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
     return undefined;
   }
   await vscode.window.showTextDocument(vscode.Uri.file(file));

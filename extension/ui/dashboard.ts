@@ -14,6 +14,7 @@ import { markersOf } from "./markers";
 import { paceOf } from "./pace";
 import { Page } from "./page";
 import type { Run } from "./run";
+import { fail, retitle } from "./say";
 import { knobOrder } from "./steer";
 
 export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
@@ -43,7 +44,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
   protected override messages(): ToDashboard[] {
     const { run, app } = this;
     const { reader, events, json, state } = run;
-    if (this.panel.title !== run.name) this.panel.title = run.name;
+    retitle(this.panel, run.name);
     if (state.status === "failed" && this.logTail === null) void this.readLog();
     if (state.status !== "failed") this.logTail = null;
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
@@ -82,7 +83,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     try {
       await this.app.orders.give(this.run, knobOrder(orderKey(knob, group), value, scope));
     } catch (error) {
-      void vscode.window.showErrorMessage((error as Error).message);
+      void fail((error as Error).message);
     }
   }
 

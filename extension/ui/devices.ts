@@ -7,6 +7,7 @@ import { choicesFor, devicesOf, findBackends, type DeviceChoice, type NamedDevic
 import type { TrainerProgram } from "../runs/trainerProgram";
 import type { App } from "./app";
 import { libraryFolders } from "./cudaLibraries";
+import { pick, working } from "./say";
 
 /** Of the workspace: what was chosen last. */
 const LAST = "device";
@@ -57,7 +58,7 @@ export async function chooseDevice(
   }
   const choices = choicesFor(spec, reports, app.context.workspaceState.get<DeviceChoice>(LAST));
   if (choices.length === 0) return { device: undefined };
-  const picked = await vscode.window.showQuickPick(choices.map(deviceItem), {
+  const picked = await pick(choices.map(deviceItem), {
     title: "Start Training Run",
     placeHolder: `What ${spec.name} is to run on`,
     matchOnDescription: true,
@@ -80,7 +81,7 @@ export async function showDevices(app: App): Promise<BackendReport[]> {
       label: id,
       iconPath: new vscode.ThemeIcon("circle-slash"),
       description: "not available",
-      detail: detail.replace(/\s*\n\s*/g, " "),
+      detail,
     })),
   ];
   const options = {
@@ -89,14 +90,12 @@ export async function showDevices(app: App): Promise<BackendReport[]> {
     matchOnDetail: true,
   };
   // Not waited for: what was found is the answer.
-  void vscode.window.showQuickPick(items, options).then((picked) => picked && app.log.show());
+  void pick(items, options).then((picked) => picked && app.log.show());
   return reports;
 }
 
 const lookFor = (app: App, folder: vscode.WorkspaceFolder | undefined, anew?: boolean): Thenable<BackendReport[]> =>
-  vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Looking for GPUs…" }, () =>
-    app.devices.reports(folder, anew),
-  );
+  working("Looking for GPUs…", () => app.devices.reports(folder, anew));
 
 const deviceItem = (choice: NamedDevice): vscode.QuickPickItem & { choice: NamedDevice } => ({
   choice,

@@ -1,5 +1,4 @@
 /** Commands that set a live knob. */
-import * as vscode from "vscode";
 import type { KnobValue } from "../protocol/description";
 import type { Control } from "../protocol/panels";
 import { LR_FACTOR } from "../protocol/runFolder";
@@ -9,6 +8,7 @@ import { chooseRun } from "./chooseRun";
 import { controlsOf, inScope, orderKey, valueText } from "./knobs";
 import type { Answer } from "./orders";
 import type { Run } from "./run";
+import { ask, pick } from "./say";
 import { refuseUntrusted } from "./startRun";
 import { knobOrder } from "./steer";
 
@@ -69,7 +69,7 @@ async function askKnob(controls: Control[]): Promise<Control | undefined> {
     description: currentText(control),
     detail: control.knob.meaning,
   }));
-  return (await vscode.window.showQuickPick(items, { title: "Set Knob", placeHolder: "Which knob?", matchOnDetail: true }))?.control;
+  return (await pick(items, { title: "Set Knob", placeHolder: "Which knob?", matchOnDetail: true }))?.control;
 }
 
 /** Null: everywhere. */
@@ -80,7 +80,7 @@ async function askScope(control: Control): Promise<string | null | undefined> {
     { label: "all matrices", scope: null },
     ...[...blocks.map((block) => `${block}.*`), ...names].map((scope) => ({ label: scope, scope })),
   ];
-  return (await vscode.window.showQuickPick(items, { title: `Set ${control.knob.id}`, placeHolder: "Where?" }))?.scope;
+  return (await pick(items, { title: `Set ${control.knob.id}`, placeHolder: "Where?" }))?.scope;
 }
 
 async function askValue(control: Control): Promise<KnobValue | undefined> {
@@ -88,17 +88,17 @@ async function askValue(control: Control): Promise<KnobValue | undefined> {
   const title = `Set ${knob.id}`;
   if (knob.type === "boolean" || knob.type === "enum") {
     const values: KnobValue[] = knob.type === "boolean" ? [true, false] : (knob.choices ?? []);
-    const picked = await vscode.window.showQuickPick(
+    const picked = await pick(
       values.map((value) => ({ label: valueText(value), value })),
       { title, placeHolder: `now ${currentText(control)}` },
     );
     return picked?.value;
   }
-  const text = await vscode.window.showInputBox({
+  const text = await ask({
     title,
     prompt: `${knob.meaning} Now ${currentText(control)}.`,
     value: currentText(control),
-    validateInput: (input) => {
+    wrong: (input) => {
       const wrong = input.trim() === "" ? "expected a number" : mismatch(knobRule(knob), Number(input));
       return wrong && wrong[0]!.toUpperCase() + wrong.slice(1);
     },

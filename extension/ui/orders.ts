@@ -5,6 +5,7 @@ import type { RunEvent } from "../protocol/runFolder";
 import { order, type NewOrder } from "../runs/order";
 import type { Run } from "./run";
 import type { RunStore } from "./runStore";
+import { warn, type Log } from "./say";
 
 export type Answer = Extract<RunEvent, { type: "applied" | "refused" }>;
 
@@ -23,7 +24,7 @@ export class Orders implements vscode.Disposable {
 
   constructor(
     runs: RunStore,
-    private readonly log: vscode.LogOutputChannel,
+    private readonly log: Log,
   ) {
     this.subscription = runs.onDidChange((run) => this.look(run));
   }
@@ -83,7 +84,7 @@ export class Orders implements vscode.Disposable {
     this.waiting.delete(id);
     if (answer?.type === "refused") {
       this.log.warn(`${waiting.run.name}: refused ${JSON.stringify(waiting.what)}: ${answer.reason}`);
-      void vscode.window.showWarningMessage(`${waiting.run.name} refused the order. ${answer.reason}`);
+      void warn(`${waiting.run.name} refused the order. ${answer.reason}`);
     }
     waiting.resolve(answer);
   }

@@ -4,6 +4,7 @@ import type { App } from "./app";
 import { ComparePage, type CompareSource } from "./comparePage";
 import { Dashboard } from "./dashboard";
 import type { Run } from "./run";
+import { openPanel } from "./say";
 
 export class Pages implements vscode.Disposable {
   private readonly dashboards = new Map<Run, Dashboard>();
@@ -50,7 +51,7 @@ export class Pages implements vscode.Disposable {
   }
 
   openCompare(runs: readonly Run[]): Promise<ComparePage> {
-    const panel = vscode.window.createWebviewPanel(ComparePage.viewType, "Compare Runs", vscode.ViewColumn.Active, {});
+    const panel = openPanel(ComparePage.viewType, "Compare Runs");
     return ComparePage.open(this.app, panel, runs);
   }
 
@@ -88,5 +89,4 @@ export class Pages implements vscode.Disposable {
   }
 }
 
-const dashboardPanel = (title: string): vscode.WebviewPanel =>
-  vscode.window.createWebviewPanel(Dashboard.viewType, title, vscode.ViewColumn.Active, {});
+const dashboardPanel = (title: string): vscode.WebviewPanel => openPanel(Dashboard.viewType, title);

@@ -8,6 +8,7 @@ import * as vscode from "vscode";
 import { EVENTS_JSONL } from "../protocol/runFolder";
 import { listRuns } from "../runs/list";
 import { Run } from "./run";
+import type { Log } from "./say";
 import { refreshInterval, runsFolders } from "./settings";
 
 /** Milliseconds between looks at live runs that nobody sees, and between looks for new runs. */
@@ -35,7 +36,7 @@ export class RunStore implements vscode.Disposable {
   /** All runs that were there at the start have been read. */
   readonly found: Promise<void>;
 
-  constructor(private readonly log: vscode.LogOutputChannel) {
+  constructor(private readonly log: Log) {
     this.found = this.tick();
   }
 
@@ -98,7 +99,7 @@ export class RunStore implements vscode.Disposable {
     try {
       await this.look();
     } catch (error) {
-      this.log.error(error instanceof Error ? error : String(error));
+      this.log.error(error);
     }
     this.looking = false;
     this.schedule();

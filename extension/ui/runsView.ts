@@ -7,6 +7,7 @@ import type { App } from "./app";
 import { progressText, STATUS } from "./chooseRun";
 import { markersOf } from "./markers";
 import type { Run } from "./run";
+import { treeItem } from "./say";
 
 interface Detail {
   label: string;
@@ -116,38 +117,39 @@ function runTreeItem(run: Run): vscode.TreeItem {
   const { state } = run;
   const { icon, color, text } = STATUS[state.status];
   const age = state.updatedAt === null || run.live ? "" : ` · ${formatAge((Date.now() - state.updatedAt) / 1000)}`;
-  const item = new vscode.TreeItem(run.name, vscode.TreeItemCollapsibleState.Collapsed);
-  item.id = run.folder;
-  item.iconPath = new vscode.ThemeIcon(icon, color ? new vscode.ThemeColor(color) : undefined);
-  item.description = `${progressText(run)}${age}`;
-  item.contextValue = `run.${state.status}`;
-  item.tooltip = runTooltip(run);
-  item.accessibilityInformation = { label: `${run.name}, ${text}, step ${progressText(run)}${age}` };
-  item.command = { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] };
-  return item;
+  return treeItem({
+    id: run.folder,
+    label: run.name,
+    description: `${progressText(run)}${age}`,
+    tooltip: runTooltip(run),
+    spoken: `${run.name}, ${text}, step ${progressText(run)}${age}`,
+    icon: new vscode.ThemeIcon(icon, color ? new vscode.ThemeColor(color) : undefined),
+    expandable: true,
+    context: `run.${state.status}`,
+    command: { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] },
+  });
 }
 
 function detailItem({ label, description, icon, tooltip }: Detail): vscode.TreeItem {
-  const item = new vscode.TreeItem(label, vscode.TreeItemCollapsibleState.None);
-  item.description = description;
-  item.iconPath = new vscode.ThemeIcon(icon);
-  item.tooltip = tooltip;
-  item.accessibilityInformation = { label: `${label}, ${description}` };
-  return item;
+  return treeItem({
+    label,
+    description,
+    tooltip,
+    spoken: `${label}, ${description}`,
+    icon: new vscode.ThemeIcon(icon),
+    expandable: false,
+  });
 }
 
-export function runTooltip(run: Run): vscode.MarkdownString {
+/** In lines. */
+export function runTooltip(run: Run): string {
   const { state } = run;
-  const text = new vscode.MarkdownString();
-  const lines = [
-    `**${escape(run.name)}**: ${STATUS[state.status].text}`,
+  return [
+    `${run.name}: ${STATUS[state.status].text}`,
     `step ${progressText(run)}`,
     ...(state.validationLoss === null ? [] : [`validation loss ${formatNumber(state.validationLoss)}`]),
-    ...(state.reason ? [escape(state.reason.split("\n")[0]!)] : []),
+    ...(state.reason ? [state.reason.split("\n")[0]!] : []),
     ...(state.startedAt === null ? [] : [`started ${new Date(state.startedAt).toLocaleString()}`]),
-    `\`${run.folder}\``,
-  ];
-  return text.appendMarkdown(lines.join("  \n"));
+    run.folder,
+  ].join("\n");
 }
-
-const escape = (text: string): string => text.replace(/[\\`*_{}[\]()#+\-.!<>|]/g, "\\$&");

@@ -11,6 +11,7 @@ import type { App } from "./app";
 import type { Dashboard } from "./dashboard";
 import { chooseDevice } from "./devices";
 import type { Run } from "./run";
+import { fail, inform, pick, warn, working } from "./say";
 import { runsFolder } from "./settings";
 
 type Choice = { runFile: string } | { template: Template; folder: vscode.WorkspaceFolder };
@@ -32,7 +33,7 @@ export async function startRun(app: App, argument?: unknown): Promise<string | u
       : (vscode.workspace.getWorkspaceFolder(vscode.Uri.file(file)) ?? vscode.workspace.workspaceFolders?.[0]);
   const runs = runsFolder(folder);
   if (!runs) {
-    void vscode.window.showErrorMessage("There is no folder to keep the run in: open one, or set an absolute muonscope.runsFolder.");
+    void fail("There is no folder to keep the run in: open one, or set an absolute muonscope.runsFolder.");
     return undefined;
   }
   const content = "template" in choice ? choice.template.content : undefined;
@@ -54,9 +55,9 @@ export async function resumeFromCheckpoint(app: App, run: Run): Promise<string |
 /** False, and said, in a workspace whose files are not to be executed. */
 export function refuseUntrusted(): boolean {
   if (vscode.workspace.isTrusted) return true;
-  void vscode.window
-    .showWarningMessage("This workspace is not trusted: runs can be looked at, but not started or steered.", "Manage Workspace Trust")
-    .then((picked) => picked && vscode.commands.executeCommand("workbench.trust.manage"));
+  void warn("This workspace is not trusted: runs can be looked at, but not started or steered.", "Manage Workspace Trust").then(
+    (picked) => picked && vscode.commands.executeCommand("workbench.trust.manage"),
+  );
   return false;
 }
 
@@ -68,9 +69,8 @@ async function begin(
   let dashboard: Dashboard | undefined;
   const onFolder = (folder: string) => (dashboard = app.pages.prepareDashboard(app.runs.of(folder)));
   try {
-    const { folder, pid } = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Window, title: "Starting the trainer…" },
-      async () => launch({ ...what, ...(await app.devices.program(workspaceFolder)), onFolder }),
+    const { folder, pid } = await working("Starting the trainer…", async () =>
+      launch({ ...what, ...(await app.devices.program(workspaceFolder)), onFolder }),
     );
     app.log.info(`Trainer ${pid} runs in ${folder}`);
     const run = app.runs.of(folder);
@@ -81,9 +81,7 @@ async function begin(
   } catch (error) {
     dashboard?.panel.dispose();
     app.log.error(`The run did not start: ${(error as Error).message}`);
-    void vscode.window
-      .showErrorMessage(`The run did not start. ${(error as Error).message}`, "Show Output")
-      .then((picked) => picked && app.log.show());
+    void fail(`The run did not start. ${(error as Error).message}`, "Show Output").then((picked) => picked && app.log.show());
     // Its folder is gone again: so is its row.
     await app.runs.refresh();
     return undefined;
@@ -119,10 +117,10 @@ async function ask(): Promise<Choice | undefined> {
     ...(templateItems.length > 0 ? [separator("Templates"), ...templateItems] : []),
   ];
   if (items.length === 0) {
-    void vscode.window.showInformationMessage("Open a folder to train on: runs are kept in it.");
+    void inform("Open a folder to train on: runs are kept in it.");
     return undefined;
   }
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await pick(items, {
     title: "Start Training Run",
     placeHolder: "A run file, or a template",
     matchOnDescription: true,
@@ -159,7 +157,7 @@ async function tellProblems(app: App, file: string, problems: string[], isFile: 
   const name = vscode.workspace.asRelativePath(file) || relative(".", file);
   for (const problem of problems) app.log.error(`${name}: ${problem}`);
   const actions = isFile ? ["Open File", "Show Output"] : ["Show Output"];
-  void vscode.window.showErrorMessage(`${name} cannot be run: ${problems.join(" · ")}`, ...actions).then((picked) => {
+  void fail(`${name} cannot be run: ${problems.join(" · ")}`, ...actions).then((picked) => {
     if (picked === "Open File") void vscode.window.showTextDocument(vscode.Uri.file(file));
     if (picked === "Show Output") app.log.show();
   });

@@ -1,27 +1,26 @@
 /** The active run, in a few words; a click shows its dashboard. */
-import * as vscode from "vscode";
+import type * as vscode from "vscode";
 import { formatNumber, formatPercent } from "../protocol/format";
 import type { App } from "./app";
 import { STATUS } from "./chooseRun";
 import { runTooltip } from "./runsView";
+import { Status } from "./say";
 
 export function registerStatusBar(app: App): vscode.Disposable[] {
-  const item = vscode.window.createStatusBarItem("muonscope.activeRun", vscode.StatusBarAlignment.Left, 10);
-  item.name = "Muonscope: Active Run";
+  const item = new Status("muonscope.activeRun", "Muonscope: Active Run");
   const show = () => {
     const run = app.runs.active;
     if (!run?.known) return item.hide();
     const { status, step, steps, loss } = run.state;
-    const troubled = status === "failed" || status === "crashed";
     const done = steps ? ` ${formatPercent(step / steps)}` : ` step ${step}`;
-    item.text = `$(${STATUS[status].icon}) ${run.name}${done}${loss === null ? "" : ` ${formatNumber(loss)}`}`;
-    item.tooltip = runTooltip(run);
-    item.command = { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] };
-    item.backgroundColor = troubled ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
-    item.accessibilityInformation = {
-      label: `${run.name}, ${STATUS[status].text},${done}${loss === null ? "" : `, loss ${formatNumber(loss)}`}`,
-    };
-    item.show();
+    item.show({
+      icon: STATUS[status].icon,
+      text: `${run.name}${done}${loss === null ? "" : ` ${formatNumber(loss)}`}`,
+      tooltip: runTooltip(run),
+      spoken: `${run.name}, ${STATUS[status].text},${done}${loss === null ? "" : `, loss ${formatNumber(loss)}`}`,
+      troubled: status === "failed" || status === "crashed",
+      command: { command: "muonscope.openDashboard", title: "Open Dashboard", arguments: [run.folder] },
+    });
   };
   return [
     item,
