@@ -259,7 +259,7 @@ function receive(message: ToCompare): void {
 function suggestTarget(): void {
   if (targetSent) return;
   if (view.target === null) {
-    const losses = runs.flatMap(({ validationLoss }) => validationLoss ?? []);
+    const losses = runs.flatMap(({ validationLoss }) => (validationLoss !== null && Number.isFinite(validationLoss) ? validationLoss : []));
     if (losses.length < runs.length) return;
     view.target = Number((Math.max(...losses) + 0.005).toFixed(2));
     target.setTarget(view.target);

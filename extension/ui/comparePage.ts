@@ -8,12 +8,8 @@ import { catalogOf } from "./catalog";
 import { chooseRuns } from "./chooseRun";
 import { markersOf } from "./markers";
 import { Page } from "./page";
+import { fromCompare, type CompareSource } from "./pageMessages";
 import type { Run } from "./run";
-
-/** A run keeps its slot, and with it its colour, while others come and go. */
-export interface CompareSource {
-  runs: { folder: string; slot: number }[];
-}
 
 export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRunMessage, ToCompare> {
   static readonly viewType = "muonscope.compare";
@@ -21,7 +17,7 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
   private target: number | null = null;
 
   private constructor(app: App, panel: vscode.WebviewPanel) {
-    super(app, panel, { name: "compare", title: "Compare Runs" });
+    super(app, panel, { name: "compare", title: "Compare Runs", read: fromCompare });
   }
 
   static async open(app: App, panel: vscode.WebviewPanel, runs: readonly Run[]): Promise<ComparePage> {
@@ -68,13 +64,20 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
         await this.choose((await chooseRuns(this.app, this.runs)) ?? this.runs);
         break;
       case "removeRun":
-        this.slots.delete(this.app.runs.of(message.run));
+        this.slots.delete(this.shownRun(message.run));
         this.show([...this.slots.keys()]);
         break;
       case "openRun":
-        await vscode.commands.executeCommand("muonscope.openDashboard", message.run);
+        await vscode.commands.executeCommand("muonscope.openDashboard", this.shownRun(message.run).folder);
         break;
     }
+  }
+
+  /** A page speaks of its own runs. */
+  private shownRun(folder: string): Run {
+    const run = this.runs.find((each) => each.folder === folder);
+    if (!run) throw new Error(`compare page: expected one of its runs, received ${JSON.stringify(folder)}`);
+    return run;
   }
 
   private async start(): Promise<void> {

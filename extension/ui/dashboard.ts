@@ -12,6 +12,7 @@ import { catalogOf } from "./catalog";
 import { controlsOf, orderKey } from "./knobs";
 import { markersOf } from "./markers";
 import { paceOf } from "./pace";
+import { fromDashboard } from "./pageMessages";
 import { Page } from "./page";
 import type { Run } from "./run";
 import { fail, retitle } from "./say";
@@ -26,7 +27,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     readonly run: Run,
     panel: vscode.WebviewPanel,
   ) {
-    super(app, panel, { name: "dashboard", title: run.name });
+    super(app, panel, { name: "dashboard", title: run.name, read: fromDashboard });
     this.show([run]);
     this.register(
       app.orders.onDidChange((ordered) => {

@@ -8,6 +8,10 @@ import type { App } from "./app";
 import { Feed } from "./feed";
 import { pageHtml } from "./pageHtml";
 import type { Run } from "./run";
+import { Throttle } from "./throttle";
+
+/** Milliseconds between two updates of a page, whoever asks for them: twice as often as the pages' highest rate. */
+const REST = 50;
 
 const NO_DATA: DataMessage = { type: "data", series: [], snapshots: [], profiles: [] };
 
@@ -24,17 +28,19 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
   /** Messages as they were last sent, by type. */
   private readonly sent = new Map<string, string>();
   private shown: readonly Run[] = [];
+  private readonly updates = new Throttle(REST, () => this.tell());
 
   protected constructor(
     protected readonly app: App,
     readonly panel: vscode.WebviewPanel,
-    private readonly kind: { name: string; title: string },
+    /** `read` checks what the page says: it throws for what a page of this kind does not say. */
+    private readonly kind: { name: string; title: string; read: (said: unknown) => FromPage | In },
   ) {
     panel.webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(app.context.extensionUri, "dist", "webview")] };
     const icon = (theme: string) => vscode.Uri.joinPath(app.context.extensionUri, "media", `tab-${theme}.svg`);
     panel.iconPath = { light: icon("light"), dark: icon("dark") };
     this.disposables.push(
-      panel.webview.onDidReceiveMessage((message: FromPage | In) => this.receive(message)),
+      panel.webview.onDidReceiveMessage((said: unknown) => this.receive(said)),
       panel.onDidChangeViewState(() => this.viewChanged()),
       app.runs.onDidChange((run) => {
         if (this.shown.includes(run)) this.update();
@@ -51,7 +57,7 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
   protected abstract source(): unknown;
   /** All that the page is told, but for data: only what is new is sent. */
   protected abstract messages(): Out[];
-  protected abstract handle(message: In): void | Promise<void>;
+  protected abstract handle(message: In): Promise<void>;
 
   /** To be disposed of with the page. */
   protected register(...disposables: vscode.Disposable[]): void {
@@ -75,8 +81,12 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
     this.panel.webview.html = pageHtml(this.panel.webview, this.app.context.extensionUri, this.kind.name, this.kind.title, this.source());
   }
 
-  /** Something changed: tells the page if it is there to listen. */
+  /** Something changed: the page will be told. */
   protected update(): void {
+    if (this.ready && this.panel.visible) this.updates.ask();
+  }
+
+  private tell(): void {
     if (!this.ready || !this.panel.visible) return;
     this.stale = this.drawing;
     if (this.drawing) return;
@@ -97,12 +107,20 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
 
   dispose(): void {
     this.ready = false;
+    this.updates.dispose();
     this.releaseHolds();
     this.releaseViews();
     for (const each of this.disposables) each.dispose();
   }
 
-  private receive(message: FromPage | In): void {
+  private receive(said: unknown): void {
+    let message;
+    try {
+      message = this.kind.read(said);
+    } catch (error) {
+      this.app.log.warn(`${this.kind.name} page: not done what it said: ${(error as Error).message}`);
+      return;
+    }
     const common = message as FromPage;
     switch (common.type) {
       case "ready":
@@ -124,10 +142,11 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
         this.app.log.error(`${this.kind.name} page: ${common.message}`);
         return;
       case "command":
-        void vscode.commands.executeCommand(common.command, this.runs[0]?.folder);
+        // Without a run the command would be about another one.
+        if (this.runs[0]) void vscode.commands.executeCommand(common.command, this.runs[0].folder);
         return;
       default:
-        void this.handle(message as In);
+        this.handle(message as In).catch((error: unknown) => this.app.log.error(error));
     }
   }
 

@@ -1,8 +1,9 @@
 /** The open pages: one dashboard a run, any number of comparisons; opened, found again, and restored after a reload. */
 import * as vscode from "vscode";
 import type { App } from "./app";
-import { ComparePage, type CompareSource } from "./comparePage";
+import { ComparePage } from "./comparePage";
 import { Dashboard } from "./dashboard";
+import { compareSource, dashboardSource } from "./pageMessages";
 import type { Run } from "./run";
 import { openPanel } from "./say";
 
@@ -16,21 +17,14 @@ export class Pages implements vscode.Disposable {
     this.app = app;
     this.disposables.push(
       vscode.window.registerWebviewPanelSerializer(Dashboard.viewType, {
-        deserializeWebviewPanel: async (panel, state: unknown) => {
-          const source = (state as { source?: { folder?: string } } | undefined)?.source;
-          await this.restore(panel, async () => {
-            if (typeof source?.folder !== "string") throw new Error("it did not say which run it showed");
-            await this.fill(app.runs.of(source.folder), panel);
-          });
-        },
+        deserializeWebviewPanel: (panel, state: unknown) =>
+          this.restore(panel, async () => {
+            await this.fill(app.runs.of(dashboardSource(state).folder), panel);
+          }),
       }),
       vscode.window.registerWebviewPanelSerializer(ComparePage.viewType, {
         deserializeWebviewPanel: (panel, state: unknown) =>
-          this.restore(panel, async () => {
-            const source = (state as { source?: CompareSource } | undefined)?.source;
-            if (!source) throw new Error("it did not say which runs it showed");
-            await ComparePage.restore(app, panel, source);
-          }),
+          this.restore(panel, () => ComparePage.restore(app, panel, compareSource(state))),
       }),
     );
   }
