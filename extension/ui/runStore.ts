@@ -10,10 +10,15 @@ import { listRuns } from "../runs/list";
 import { Run } from "./run";
 import type { Log } from "./say";
 import { refreshInterval, runsFolders } from "./settings";
+import { Throttle } from "./throttle";
 
 /** Milliseconds between looks at live runs that nobody sees, and between looks for new runs. */
 const UNSEEN_INTERVAL = 1000;
 const LIST_INTERVAL = 2000;
+/** Between two words on which runs there are: many are found at once. */
+const LIST_REST = 100;
+/** What cannot be read is tried again after a while that doubles, from the first to the last of these. */
+const TROUBLE = { first: 1000, last: 60_000 };
 
 export class RunStore implements vscode.Disposable {
   private readonly byFolder = new Map<string, Run>();
@@ -27,7 +32,10 @@ export class RunStore implements vscode.Disposable {
   readonly onDidChangeActive = this.activated.event;
   private readonly restingSize = new Map<string, number>();
   private readonly seen = new Map<Run, number>();
-  private readonly polledAt = new Map<Run, number>();
+  private polledAt = new WeakMap<Run, number>();
+  /** What cannot be read, by its folder: what was said of it, and when it is tried again. */
+  private readonly troubles = new Map<string, { said: string; wait: number; again: number }>();
+  private readonly listing = new Throttle(LIST_REST, () => this.listed.fire());
   private chosen: Run | undefined;
   private timer: NodeJS.Timeout | undefined;
   private listedAt = -Infinity;
@@ -85,22 +93,21 @@ export class RunStore implements vscode.Disposable {
   async refresh(): Promise<void> {
     this.listedAt = -Infinity;
     this.restingSize.clear();
+    this.polledAt = new WeakMap();
+    this.troubles.clear();
     await this.look();
   }
 
   dispose(): void {
     this.disposed = true;
     clearTimeout(this.timer);
+    this.listing.dispose();
     for (const emitter of [this.changed, this.listed, this.activated]) emitter.dispose();
   }
 
   private async tick(): Promise<void> {
     this.looking = true;
-    try {
-      await this.look();
-    } catch (error) {
-      this.log.error(error);
-    }
+    await this.look();
     this.looking = false;
     this.schedule();
   }
@@ -115,14 +122,31 @@ export class RunStore implements vscode.Disposable {
     const now = Date.now();
     if (now - this.listedAt >= LIST_INTERVAL) {
       this.listedAt = now;
-      await this.list();
+      await this.attempt("", () => this.list());
     }
     for (const run of this.byFolder.values()) {
       const wait = this.seen.has(run) ? 0 : UNSEEN_INTERVAL;
       if (!this.byFolder.has(run.folder) || now - (this.polledAt.get(run) ?? -Infinity) < wait) continue;
-      if (run.known && !run.live && !(await this.wakes(run))) continue;
-      this.polledAt.set(run, now);
-      await this.read(run).catch((error: unknown) => this.log.error(`${run.folder}: ${String(error)}`));
+      await this.attempt(run.folder, async () => {
+        if (run.known && !run.live && !(await this.wakes(run))) return;
+        this.polledAt.set(run, now);
+        await this.read(run);
+      });
+    }
+  }
+
+  /** One run that cannot be read keeps nobody from the others, and says so once. `what`: its folder; of the list, nothing. */
+  private async attempt(what: string, look: () => Promise<void>): Promise<void> {
+    const trouble = this.troubles.get(what);
+    if (trouble && Date.now() < trouble.again) return;
+    try {
+      await look();
+      this.troubles.delete(what);
+    } catch (error) {
+      const said = `${what}${what && ": "}${(error as Error).message}`;
+      if (said !== trouble?.said) this.log.error(said);
+      const wait = Math.min(TROUBLE.last, trouble ? 2 * trouble.wait : TROUBLE.first);
+      this.troubles.set(what, { said, wait, again: Date.now() + wait });
     }
   }
 
@@ -138,10 +162,12 @@ export class RunStore implements vscode.Disposable {
       // A run from elsewhere stays as long as a page shows it.
       if (found.has(folder) || run.held) continue;
       this.byFolder.delete(folder);
+      this.restingSize.delete(folder);
+      this.troubles.delete(folder);
       if (this.chosen === run) this.active = undefined;
       news = true;
     }
-    if (news) this.listed.fire();
+    if (news) this.listing.ask();
   }
 
   /** Whether a run at rest is written to again. */
@@ -159,7 +185,7 @@ export class RunStore implements vscode.Disposable {
     for (const warning of run.takeWarnings()) this.log.warn(`${run.name}: ${warning}`);
     if (this.disposed) return;
     if (news) this.changed.fire(run);
-    if (!wasKnown) this.listed.fire();
+    if (!wasKnown) this.listing.ask();
     if (!run.live && !run.held) run.rest();
   }
 }

@@ -11,12 +11,16 @@ export function runsFolders(): string[] {
 
 /** Where the runs of this folder of the workspace go; undefined when there is nowhere. */
 export function runsFolder(folder: vscode.WorkspaceFolder | undefined): string | undefined {
-  return absolute(vscode.workspace.getConfiguration("muonscope", folder).get<string>("runsFolder", ".muonscope/runs"), folder);
+  const set = vscode.workspace.getConfiguration("muonscope", folder).get<unknown>("runsFolder", ".muonscope/runs");
+  if (typeof set !== "string") throw new Error(`muonscope.runsFolder: expected a folder, received ${JSON.stringify(set)}.`);
+  return absolute(set, folder);
 }
 
 /** Where to look for NVIDIA's libraries before all other places. */
 export function cudaLibraries(folder: vscode.WorkspaceFolder | undefined): string[] {
-  const set = vscode.workspace.getConfiguration("muonscope", folder).get<string[]>("cudaLibraries", []);
+  const set = vscode.workspace.getConfiguration("muonscope", folder).get<unknown>("cudaLibraries", []);
+  if (!Array.isArray(set) || !set.every((path) => typeof path === "string"))
+    throw new Error(`muonscope.cudaLibraries: expected a list of folders, received ${JSON.stringify(set)}.`);
   return set.flatMap((path) => absolute(path, folder) ?? []);
 }
 
@@ -27,7 +31,12 @@ function absolute(set: string, folder: vscode.WorkspaceFolder | undefined): stri
   return folder && join(folder.uri.fsPath, path);
 }
 
-/** Milliseconds between two looks at a run that is on the screen. */
+/** Times a second, as package.json has them. */
+const RATE = { default: 5, minimum: 0.2, maximum: 10 };
+
+/** Milliseconds between two looks at a run that is on the screen. The editor marks a rate out of bounds; a folder's settings are read all the same. */
 export function refreshInterval(): number {
-  return 1000 / vscode.workspace.getConfiguration("muonscope").get<number>("refreshRate", 5);
+  const set = vscode.workspace.getConfiguration("muonscope").get<unknown>("refreshRate");
+  const rate = typeof set === "number" && Number.isFinite(set) ? set : RATE.default;
+  return 1000 / Math.min(RATE.maximum, Math.max(RATE.minimum, rate));
 }

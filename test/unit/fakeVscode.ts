@@ -227,7 +227,9 @@ export const workspace = {
   },
   textDocuments: [],
   getWorkspaceFolder: (uri: Uri) => fake.folders.filter((folder) => uri.fsPath.startsWith(folder)).map(folderOf)[0],
-  getConfiguration: (section: string) => ({ get: (key: string, value?: unknown) => fake.settings[`${section}.${key}`] ?? value }),
+  getConfiguration: (section: string) => ({
+    get: (key: string, value?: unknown) => (`${section}.${key}` in fake.settings ? fake.settings[`${section}.${key}`] : value),
+  }),
   asRelativePath: (path: string) => path,
   findFiles: () => Promise.resolve([]),
   onDidGrantWorkspaceTrust: () => new Disposable(() => undefined),

@@ -1,0 +1,106 @@
+/** How often the extension looks, whatever the settings of a folder say; and that one run keeps nobody from the others. */
+import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { Run } from "../../extension/ui/run";
+import { RunStore } from "../../extension/ui/runStore";
+import { Log } from "../../extension/ui/say";
+import { cudaLibraries, refreshInterval, runsFolders } from "../../extension/ui/settings";
+import { fake } from "./fakeVscode";
+import { temporaryFolder, until } from "./folders";
+
+/** A workspace of runs that have a log, and nothing in it. */
+function workspace(t: TestContext, ...runs: string[]): string {
+  fake.reset();
+  const workspace = temporaryFolder(t);
+  const folder = join(workspace, ".muonscope", "runs");
+  for (const run of runs) addRun(folder, run);
+  fake.folders = [workspace];
+  return folder;
+}
+
+function addRun(folder: string, name: string): void {
+  mkdirSync(join(folder, name), { recursive: true });
+  writeFileSync(join(folder, name, "events.out.tfevents.1"), "");
+}
+
+function storeOf(t: TestContext): RunStore {
+  const store = new RunStore(new Log());
+  t.after(() => store.dispose());
+  return store;
+}
+
+const logged = (): string[] => fake.said.filter(({ how }) => how === "log").map(({ text }) => text);
+
+describe("the rate at which pages are brought up to date", () => {
+  it("is the setting's, within its bounds, and its default where it is no number", () => {
+    fake.reset();
+    const interval = (rate: unknown): number => {
+      fake.settings["muonscope.refreshRate"] = rate;
+      return refreshInterval();
+    };
+    assert.deepEqual([interval(undefined), interval(10), interval(0.2), interval(4)], [200, 100, 5000, 250]);
+    for (const fast of [11, 1e9, Number.MAX_VALUE]) assert.equal(interval(fast), 100, String(fast));
+    // A timer of no length, of less than none, or of more than 2³¹ ms is one of 1 ms.
+    for (const slow of [0, -1, 1e-12, -1e9]) assert.equal(interval(slow), 5000, String(slow));
+    for (const other of [NaN, Infinity, "1000", null, [], {}, true]) assert.equal(interval(other), 200, String(other));
+  });
+});
+
+describe("a setting of folders that is none", () => {
+  it("is an error that says so", () => {
+    fake.reset();
+    for (const set of [5, null, {}, [".muonscope"]]) {
+      fake.settings["muonscope.runsFolder"] = set;
+      assert.throws(() => runsFolders(), /muonscope\.runsFolder: expected a folder, received/);
+    }
+    for (const set of ["/a", 5, [5], {}]) {
+      fake.settings["muonscope.cudaLibraries"] = set;
+      assert.throws(() => cudaLibraries(undefined), /muonscope\.cudaLibraries: expected a list of folders, received/);
+    }
+  });
+});
+
+describe("the runs of a workspace", { timeout: 60_000 }, () => {
+  it("are all there, but for one that cannot be read, of which it is said once", async (t) => {
+    const runs = workspace(t, "a", "b", "c");
+    const bad = join(runs, "b");
+    let tried = 0;
+    const poll = Run.prototype.poll;
+    t.mock.method(Run.prototype, "poll", function (this: Run) {
+      if (this.folder !== bad) return poll.call(this);
+      tried++;
+      return Promise.reject(new Error("it is damaged"));
+    });
+    const store = storeOf(t);
+    await store.found;
+    assert.deepEqual(store.runs.map(({ folder }) => folder).sort(), [join(runs, "a"), join(runs, "c")]);
+    await until("another try", () => tried >= 2);
+    assert.deepEqual(logged(), [`${bad}: it is damaged`]);
+    await store.refresh();
+    assert.equal(logged().length, 2, "who asks is told again");
+  });
+  it("are there when one's log cannot be looked at any more", async (t) => {
+    const runs = workspace(t, "a", "b");
+    const store = storeOf(t);
+    await store.found;
+    symlinkSync("events.jsonl", join(runs, "b", "events.jsonl"));
+    addRun(runs, "c");
+    await store.refresh();
+    assert.deepEqual(store.runs.map(({ folder }) => folder).sort(), [join(runs, "a"), join(runs, "b"), join(runs, "c")]);
+    assert.equal(logged().length, 1);
+    assert.match(logged()[0]!, /\Wb: ELOOP/);
+  });
+  it("cannot be found where the setting is none, and are when it is put right", async (t) => {
+    workspace(t, "a");
+    fake.settings["muonscope.runsFolder"] = 5;
+    const store = storeOf(t);
+    await store.found;
+    await until("another look", () => logged().length > 0);
+    assert.match(logged().join(), /^muonscope\.runsFolder: expected a folder, received 5\.$/);
+    delete fake.settings["muonscope.runsFolder"];
+    await store.refresh();
+    assert.equal(store.runs.length, 1);
+  });
+});
