@@ -17,8 +17,9 @@ export class Devices {
 
   constructor(private readonly context: vscode.ExtensionContext) {}
 
-  /** What starts a trainer for a run of this folder. */
+  /** What starts a trainer for a run of this folder; no process of the extension is started without it. Rejects in an untrusted workspace. */
   async program(folder: vscode.WorkspaceFolder | undefined): Promise<TrainerProgram> {
+    if (!vscode.workspace.isTrusted) throw new Error("In an untrusted workspace no program is started.");
     return { trainerScript: this.context.asAbsolutePath(join("dist", "trainer.js")), cudaLibraries: await libraryFolders(folder) };
   }
 

@@ -78,13 +78,25 @@ export const fake = {
   trusted: true,
   folders: [] as string[],
   settings: {} as Record<string, unknown>,
+  /** Settings that were read, and extensions that were asked for. */
+  read: [] as string[],
   /** Panels that were opened. */
   panels: [] as FakePanel[],
   /** What its user chooses: the place of the item, or nothing. */
   chosen: undefined as number | undefined,
   trees: [] as { getChildren(element?: unknown): unknown; getTreeItem(element: unknown): unknown }[],
   reset(): void {
-    Object.assign(fake, { said: [], executed: [], trusted: true, folders: [], settings: {}, panels: [], chosen: undefined, trees: [] });
+    Object.assign(fake, {
+      said: [],
+      executed: [],
+      trusted: true,
+      folders: [],
+      settings: {},
+      read: [],
+      panels: [],
+      chosen: undefined,
+      trees: [],
+    });
   },
   context: (folder: string): ExtensionContext => {
     const kept = new Map<string, unknown>();
@@ -228,11 +240,15 @@ export const workspace = {
   textDocuments: [],
   getWorkspaceFolder: (uri: Uri) => fake.folders.filter((folder) => uri.fsPath.startsWith(folder)).map(folderOf)[0],
   getConfiguration: (section: string) => ({
-    get: (key: string, value?: unknown) => (`${section}.${key}` in fake.settings ? fake.settings[`${section}.${key}`] : value),
+    get(key: string, value?: unknown): unknown {
+      const name = `${section}.${key}`;
+      fake.read.push(name);
+      return name in fake.settings ? fake.settings[name] : value;
+    },
   }),
   asRelativePath: (path: string) => path,
   findFiles: () => Promise.resolve([]),
   onDidGrantWorkspaceTrust: () => new Disposable(() => undefined),
 };
 
-export const extensions = { getExtension: () => undefined };
+export const extensions = { getExtension: (id: string) => void fake.read.push(id) };
