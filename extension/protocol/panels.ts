@@ -228,7 +228,10 @@ export interface StateMessage {
 export interface RecordMessage {
   type: "record";
   markers: Marker[];
+  /** The latest. */
   alerts: Alert[];
+  /** How many there were before. */
+  earlierAlerts: number;
   /** Last lines of trainer.log when the run failed or crashed. */
   log: string | null;
 }

@@ -1,5 +1,5 @@
 /** Every command of the palette: one line each. Each takes a run from its argument, else the active one, else it asks. */
-import { existsSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { TRAINER_LOG, type Order } from "../protocol/runFolder";
@@ -115,10 +115,17 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
   const run = await chooseRun(app, argument, "Whose log?");
   if (!run) return undefined;
   const file = join(run.folder, TRAINER_LOG);
-  if (!existsSync(file)) {
+  const found = await lstat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (!found) {
     void inform(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
     return undefined;
   }
+  // A link could be to anything of its user's, a device without end.
+  if (!found.isFile())
+    throw new Error(`${run.name}: expected ${TRAINER_LOG} to be a file, received a link or something else. Look into ${run.folder}.`);
   await vscode.window.showTextDocument(vscode.Uri.file(file));
   return file;
 }

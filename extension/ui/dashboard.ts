@@ -64,7 +64,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
       {
         type: "record",
         markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
-        alerts: events.slice(lastStart(events)).flatMap(alertOf),
+        ...alertsOf(events.slice(lastStart(events))),
         log: crashLog.length > 0 ? crashLog.join("\n") : this.logTail || null,
       },
       {
@@ -102,8 +102,14 @@ const lastStart = (events: readonly RunEvent[]): number =>
     events.findLastIndex(({ type }) => type === "started" || type === "resumed"),
   );
 
-const alertOf = (event: RunEvent): Alert[] =>
-  event.type === "alert" ? [{ severity: event.severity, step: event.step, message: event.message }] : [];
+/** The page shows a few. */
+const MOST_ALERTS = 100;
+
+function alertsOf(events: readonly RunEvent[]): { alerts: Alert[]; earlierAlerts: number } {
+  const all = events.filter((event) => event.type === "alert");
+  const alerts = all.slice(-MOST_ALERTS).map(({ severity, step, message }) => ({ severity, step, message }));
+  return { alerts, earlierAlerts: all.length - alerts.length };
+}
 
 /** Preset, size, data and machine in a line. */
 function subtitle(json: RunJson | undefined, status: RunStatus): string {

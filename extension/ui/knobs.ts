@@ -13,15 +13,19 @@ export const orderKey = (knob: string, group: KnobGroup): string => (group === "
 
 /** The events that led to the present: a restart from a checkpoint forgets what was ordered after it was written. */
 export function history(events: readonly RunEvent[]): RunEvent[] {
-  let kept: RunEvent[] = [];
-  for (const event of events) {
-    if (event.type === "started") {
-      const saved = kept.findLastIndex((other) => other.type === "checkpoint" && other.file === event.resumedFrom);
-      kept = kept.filter((other, i) => i <= saved || other.type !== "applied");
+  const forgotten = new Set<number>();
+  /** Places of orders that hold, ascending; and the last place of each checkpoint. */
+  const holding: number[] = [];
+  const saved = new Map<string | null, number>();
+  for (const [place, event] of events.entries()) {
+    if (event.type === "checkpoint") saved.set(event.file, place);
+    else if (event.type === "applied") holding.push(place);
+    else if (event.type === "started") {
+      const from = saved.get(event.resumedFrom) ?? -1;
+      while (holding.length > 0 && holding.at(-1)! > from) forgotten.add(holding.pop()!);
     }
-    kept.push(event);
   }
-  return kept;
+  return forgotten.size === 0 ? [...events] : events.filter((_, place) => !forgotten.has(place));
 }
 
 /** `pending`: what was ordered and is not yet answered, by order key. */

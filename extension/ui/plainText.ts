@@ -28,8 +28,8 @@ export const plainBlock = (text: string, limit: number): string => plainLines(cu
 /** An entry of a log: no line but its first can be taken for an entry. Links and icons mean nothing there. */
 export const logEntry = (text: string, limit: number): string => cut(text, limit).split(BREAK).map(seen).join("\n    ");
 
-/** First, so that a text of any size costs no more than this. */
-const cut = (text: string, limit: number): string => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
+/** First of all, so that a text of any size costs no more than this. */
+export const cut = (text: string, limit: number): string => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
 
 const plainLines = (lines: string[]): string[] => lines.map((line) => seen(line).replace(LINK, "] ").replace(ICON, "$ "));
 

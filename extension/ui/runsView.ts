@@ -21,6 +21,8 @@ type Element = { run: Run } | { detail: Detail };
 /** Milliseconds between changes of a row: a person reads no faster. Ages are brought up to date less often. */
 const REFRESH = 500;
 const AGES = 30_000;
+/** Of a run: more than anyone reads in a tree. Of those before, a last row says how many they are. */
+const MOST_ROWS = 500;
 
 export function registerRunsView(app: App): vscode.Disposable[] {
   const tree = new RunsTree(app);
@@ -81,21 +83,16 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
 
   /** Alerts, interventions and checkpoints, the latest first. */
   private async details(run: Run): Promise<Element[]> {
-    const alerts = run.events.flatMap((event) =>
-      event.type === "alert"
-        ? [
-            {
-              step: event.step,
-              detail: {
-                label: event.message,
-                description: `step ${formatCount(event.step)}`,
-                icon: event.severity,
-                tooltip: event.message,
-              },
-            },
-          ]
-        : [],
-    );
+    const alarming = run.events.filter((event) => event.type === "alert");
+    const alerts = alarming.slice(-MOST_ROWS).map(({ step, severity, message }) => ({
+      step,
+      detail: {
+        label: message,
+        description: `step ${formatCount(step)}`,
+        icon: severity === "error" ? "error" : "warning",
+        tooltip: message,
+      },
+    }));
     const interventions = markersOf(0, run.events, undefined).map((marker) => ({
       step: marker.step,
       detail: {
@@ -109,7 +106,10 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
       step,
       detail: { label: basename(file), description: `step ${formatCount(step)}`, icon: "archive", tooltip: file },
     }));
-    return [...alerts, ...interventions, ...checkpoints].sort((a, b) => b.step - a.step).map(({ detail }) => ({ detail }));
+    const rows = [...alerts, ...interventions, ...checkpoints].sort((a, b) => b.step - a.step).slice(0, MOST_ROWS);
+    const earlier = alarming.length + interventions.length + checkpoints.length - rows.length;
+    const rest = { label: `${formatCount(earlier)} more`, description: "in the run's folder", icon: "ellipsis", tooltip: run.folder };
+    return [...rows.map(({ detail }) => ({ detail })), ...(earlier > 0 ? [{ detail: rest }] : [])];
   }
 }
 

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { RunEvent, RunJson } from "../../extension/protocol/runFolder";
 import type { Series } from "../../extension/protocol/series";
 import { trainingSeconds } from "../../extension/runs/compare";
-import { controlsOf } from "../../extension/ui/knobs";
+import { controlsOf, history } from "../../extension/ui/knobs";
 import { markersOf } from "../../extension/ui/markers";
 import { paceOf } from "../../extension/ui/pace";
 import { secondsAt } from "../../extension/ui/timeline";
@@ -119,5 +119,53 @@ describe("time of training", () => {
     assert.ok(Math.abs(pace.overhead! - 0.02) < 1e-12);
     assert.equal(pace.elapsedSeconds, trainingSeconds(times, killedAndResumed).at(-1));
     assert.ok(Math.abs(pace.remainingSeconds! - 10) < 1, String(pace.remainingSeconds));
+  });
+});
+
+describe("a record of many thousand orders", () => {
+  /** As `history` says it: the events, without the orders that a restart forgets. */
+  function straightforward(events: readonly RunEvent[]): RunEvent[] {
+    let kept: RunEvent[] = [];
+    for (const event of events) {
+      if (event.type === "started") {
+        const saved = kept.findLastIndex((other) => other.type === "checkpoint" && other.file === event.resumedFrom);
+        kept = kept.filter((other, i) => i <= saved || other.type !== "applied");
+      }
+      kept.push(event);
+    }
+    return kept;
+  }
+
+  it("is remembered and forgotten as a short one is", () => {
+    let seed = 1;
+    const random = (below: number): number => (seed = (seed * 16807) % 2147483647) % below;
+    for (let round = 0; round < 300; round++) {
+      const events = Array.from({ length: random(40) }, (_, i) => {
+        const kind = random(4);
+        if (kind === 0) return checkpoint(i, random(4));
+        if (kind === 1) return started(i, i, random(3) === 0 ? null : `step-${random(4)}`);
+        return set(i, i, { lr: i });
+      });
+      assert.deepEqual(history(events), straightforward(events));
+    }
+  });
+  it("takes no more than its length", () => {
+    const events = [started(0, 0, null)];
+    for (let i = 1; i < 100_000; i++)
+      events.push(i % 2 ? set(i, i, { lr: i }) : started(i, i, null), set(i, i, { lr: i }), checkpoint(i, i));
+    events.push(...Array.from({ length: 20_000 }, (_, i) => set(i, i, { lr: i })));
+    const steps = Float64Array.from({ length: 1000 }, (_, i) => i);
+    const loss: Series = { steps, values: steps, times: steps };
+    const start = performance.now();
+    const marks = markersOf(0, events, loss);
+    assert.ok(performance.now() - start < 2000, `${performance.now() - start} ms`);
+    assert.equal(marks.length, 2000);
+    const orders = history(events).filter(({ type }) => type === "applied").length;
+    assert.match(marks[0]!.label, new RegExp(`^${orders - 1999} orders up to here$`));
+    assert.equal(marks.at(-1)!.label, "lr 19999");
+  });
+  it("has marks of bounded texts", () => {
+    const [mark] = markersOf(0, [set(1, 1, { ["k".repeat(1e6)]: 1 }, "s".repeat(1e6))], undefined);
+    assert.deepEqual([mark!.label.length, mark!.detail.length], [200, 2000]);
   });
 });

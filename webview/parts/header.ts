@@ -64,8 +64,8 @@ export class Banner {
 
   constructor(private readonly send: (message: FromDashboard) => void) {}
 
-  show({ run }: StateMessage, { alerts, log }: RecordMessage, { can }: ControlsMessage): void {
-    const key = JSON.stringify([run.status, run.reason, alerts, log, can]);
+  show({ run }: StateMessage, { alerts, earlierAlerts, log }: RecordMessage, { can }: ControlsMessage): void {
+    const key = JSON.stringify([run.status, run.reason, alerts, earlierAlerts, log, can]);
     if (key === this.shown) return;
     this.shown = key;
     const banners: HTMLElement[] = [];
@@ -111,7 +111,7 @@ export class Banner {
             "div",
             { class: "banner-text" },
             ...last.map((alert) => h("div", {}, h("b", {}, `Step ${formatCount(alert.step)}: `), alert.message)),
-            ...(alerts.length > 3 ? [h("div", { class: "muted" }, `and ${alerts.length - 3} earlier`)] : []),
+            ...(alerts.length > 3 ? [h("div", { class: "muted" }, `and ${alerts.length - 3 + earlierAlerts} earlier`)] : []),
           ),
         ),
       );

@@ -1,0 +1,104 @@
+/** The Runs view and what is opened from it, over runs that are larger, or other, than any that a trainer wrote. */
+import assert from "node:assert/strict";
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { activate } from "../../extension/main";
+import { EVENTS_JSONL, TRAINER_LOG } from "../../extension/protocol/runFolder";
+import { commands, fake } from "./fakeVscode";
+import { temporaryFolder, until } from "./folders";
+import { begin } from "./runs";
+
+type Row = Record<"label" | "description" | "tooltip", string> & { iconPath: { id: string } };
+
+/** A finished run with more in its record. */
+async function open(t: TestContext, events: object[] = []): Promise<{ run: string; rows: () => Promise<Row[]> }> {
+  fake.reset();
+  const made = await begin(t, { steps: 12 });
+  await made.done;
+  const lines = events.map((event) => `${JSON.stringify({ time: new Date().toISOString(), step: 7, ...event })}\n`);
+  appendFileSync(join(made.folder, EVENTS_JSONL), lines.join(""));
+  fake.folders = [join(made.folder, "..", "..")];
+  fake.settings["muonscope.runsFolder"] = "runs";
+  const context = fake.context(temporaryFolder(t));
+  const api = activate(context);
+  t.after(() => context.subscriptions.forEach((each) => void each.dispose()));
+  await until("the run", () => api.runs().length === 1);
+  const [tree] = fake.trees;
+  assert.ok(tree);
+  const rows = async (): Promise<Row[]> => {
+    const [element] = (await tree.getChildren()) as unknown[];
+    return ((await tree.getChildren(element)) as unknown[]).map((child) => tree.getTreeItem(child) as Row);
+  };
+  return { run: made.folder, rows };
+}
+
+describe("the rows of a run", { timeout: 60_000 }, () => {
+  it("are its alerts, orders and checkpoints, the latest first", async (t) => {
+    const { rows } = await open(t, [
+      { type: "alert", severity: "error", message: "it is not finite", step: 8 },
+      { type: "alert", severity: "sync~spin", message: "of an unknown kind", step: 9 },
+      { type: "applied", order: "1", set: { normalize: false }, step: 11 },
+    ]);
+    const found = await rows();
+    assert.deepEqual(
+      found.map(({ label, description, iconPath }) => [label, description, iconPath.id]),
+      [
+        ["step-00000012.safetensors", "step 12", "archive"],
+        ["normalize off", "step 11", "settings"],
+        ["step-00000010.safetensors", "step 10", "archive"],
+        ["of an unknown kind", "step 9", "warning"],
+        ["it is not finite", "step 8", "error"],
+      ],
+    );
+  });
+  it("are few, of however many: the last says how many more there are", async (t) => {
+    const alert = { type: "alert", severity: "warning", message: "again", step: 7 };
+    const { rows } = await open(
+      t,
+      Array.from({ length: 20_000 }, () => alert),
+    );
+    const found = await rows();
+    assert.equal(found.length, 501);
+    // Two checkpoints come before 498 alerts.
+    assert.deepEqual([found.at(-1)?.label, found.at(-1)?.description], ["19,502 more", "in the run's folder"]);
+  });
+  it("and the alerts of its page are few, with how many were before", async (t) => {
+    const { run } = await open(
+      t,
+      Array.from({ length: 5000 }, (_, step) => ({ type: "alert", severity: "warning", message: "again", step })),
+    );
+    await commands.executeCommand("muonscope.openDashboard", run);
+    const [panel] = fake.panels;
+    panel!.says({ type: "ready" });
+    const record = panel!.posted.find((message) => (message as { type: string }).type === "record") as {
+      alerts: { step: number }[];
+      earlierAlerts: number;
+    };
+    assert.deepEqual([record.alerts.length, record.alerts.at(-1)?.step, record.earlierAlerts], [100, 4999, 4900]);
+  });
+});
+
+describe("the trainer's log", { timeout: 60_000 }, () => {
+  it("is opened when it is a file, and nothing is in its place", async (t) => {
+    const { run } = await open(t);
+    const log = join(run, TRAINER_LOG);
+    const opened = (): unknown[] => fake.executed.filter(([what]) => what === "showTextDocument");
+    const ask = (): Promise<unknown> => commands.executeCommand("muonscope.openTrainerLog", run);
+    const said = (): string => fake.said.findLast(({ how }) => how === "message")?.text ?? "";
+    assert.equal(await ask(), undefined);
+    assert.match(said(), /has no trainer\.log/);
+    symlinkSync("/dev/zero", log);
+    assert.equal(await ask(), undefined);
+    assert.match(said(), /expected trainer\.log to be a file, received a link/);
+    rmSync(log);
+    mkdirSync(log);
+    assert.equal(await ask(), undefined);
+    assert.match(said(), /expected trainer\.log to be a file/);
+    assert.deepEqual(opened(), []);
+    rmSync(log, { recursive: true });
+    writeFileSync(log, "all is well");
+    assert.equal(await ask(), log);
+    assert.deepEqual(opened(), [["showTextDocument", log]]);
+  });
+});
