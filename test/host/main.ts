@@ -8,6 +8,7 @@ import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type * as vscode from "vscode";
+import { hostile } from "./hostile";
 import { activation, memory } from "./measure";
 import { runMocha, type TestResult } from "./mocha";
 import { reload } from "./reload";
@@ -18,7 +19,7 @@ import { PATIENCE_MS } from "./waiting";
 /** `measured` takes figures for the record. */
 type Suite = (context: vscode.ExtensionContext, measured: Record<string, number>) => void;
 
-const suites: Record<string, Suite> = { run: firstStart, reload, untrusted, activation, memory };
+const suites: Record<string, Suite> = { run: firstStart, reload, untrusted, hostile, activation, memory };
 
 async function runPhase(context: vscode.ExtensionContext): Promise<void> {
   const { MUONSCOPE_TEST_PHASES: phases = "", MUONSCOPE_TEST_RESULTS: folder } = process.env;
