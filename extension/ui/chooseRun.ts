@@ -23,6 +23,19 @@ export function progressText({ state }: Run): string {
   return `${step}${state.loss === null ? "" : ` · loss ${formatNumber(state.loss)}`}`;
 }
 
+/** Made once: a Date makes its own for every text, and a folder can hold thousands of runs. */
+const WHEN = new Intl.DateTimeFormat(undefined, {
+  ...{ year: "numeric", month: "numeric", day: "numeric" },
+  ...{ hour: "numeric", minute: "numeric", second: "numeric" },
+});
+
+/** Milliseconds since the epoch that no Date goes beyond (ECMA-262, 21.4.1.1). */
+const LAST_DATE = 8.64e15;
+
+/** `started 1/31/2026, 2:05:09 PM`; a record may name a time that is none. */
+export const startText = (startedAt: number): string =>
+  Math.abs(startedAt) <= LAST_DATE ? `started ${WHEN.format(startedAt)}` : "started at an unknown time";
+
 /** What menus, tests and other commands pass: a tree item, a run's folder, or a URI of it. */
 export function runOf(app: App, argument: unknown): Run | undefined {
   if (argument instanceof Run) return argument;
@@ -58,7 +71,7 @@ export const runItem = (run: Run): vscode.QuickPickItem & { run: Run } => ({
   label: run.name,
   iconPath: new vscode.ThemeIcon(STATUS[run.state.status].icon),
   description: `${STATUS[run.state.status].text} · ${progressText(run)}`,
-  detail: run.state.startedAt === null ? run.folder : `started ${new Date(run.state.startedAt).toLocaleString()}`,
+  detail: run.state.startedAt === null ? run.folder : startText(run.state.startedAt),
 });
 
 /** Two or more of them, those of `picked` ticked. Undefined: nothing was chosen. */

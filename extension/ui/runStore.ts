@@ -190,8 +190,11 @@ export class RunStore implements vscode.Disposable {
   }
 }
 
-/** Milliseconds since the epoch; a run that is about to start is the newest. */
-const startOf = (run: Run): number => run.state.startedAt ?? Number.MAX_VALUE;
+/** Milliseconds since the epoch; a run that is about to start is the newest, one that names no time the oldest. */
+function startOf({ state: { startedAt } }: Run): number {
+  if (startedAt === null) return Number.MAX_VALUE;
+  return Number.isNaN(startedAt) ? -Number.MAX_VALUE : startedAt;
+}
 
 async function eventsSize(folder: string): Promise<number> {
   try {

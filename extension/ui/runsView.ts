@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import { formatAge, formatCount, formatNumber } from "../protocol/format";
 import { listCheckpoints } from "../runs/runFolder";
 import type { App } from "./app";
-import { progressText, STATUS } from "./chooseRun";
+import { progressText, startText, STATUS } from "./chooseRun";
 import { markersOf } from "./markers";
 import type { Run } from "./run";
 import { treeItem } from "./say";
@@ -116,7 +116,10 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
 function runTreeItem(run: Run): vscode.TreeItem {
   const { state } = run;
   const { icon, color, text } = STATUS[state.status];
-  const age = state.updatedAt === null || run.live ? "" : ` · ${formatAge((Date.now() - state.updatedAt) / 1000)}`;
+  const age =
+    state.updatedAt === null || !Number.isFinite(state.updatedAt) || run.live
+      ? ""
+      : ` · ${formatAge((Date.now() - state.updatedAt) / 1000)}`;
   return treeItem({
     id: run.folder,
     label: run.name,
@@ -149,7 +152,7 @@ export function runTooltip(run: Run): string {
     `step ${progressText(run)}`,
     ...(state.validationLoss === null ? [] : [`validation loss ${formatNumber(state.validationLoss)}`]),
     ...(state.reason ? [state.reason.split("\n")[0]!] : []),
-    ...(state.startedAt === null ? [] : [`started ${new Date(state.startedAt).toLocaleString()}`]),
+    ...(state.startedAt === null ? [] : [startText(state.startedAt)]),
     run.folder,
   ].join("\n");
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { activate } from "../../extension/main";
 import { EVENTS_JSONL, TRAINER_LOG } from "../../extension/protocol/runFolder";
+import { startText } from "../../extension/ui/chooseRun";
 import { commands, fake } from "./fakeVscode";
 import { temporaryFolder, until } from "./folders";
 import { begin } from "./runs";
@@ -76,6 +77,45 @@ describe("the rows of a run", { timeout: 60_000 }, () => {
       earlierAlerts: number;
     };
     assert.deepEqual([record.alerts.length, record.alerts.at(-1)?.step, record.earlierAlerts], [100, 4999, 4900]);
+  });
+});
+
+describe("when a run was started", () => {
+  it("is told as a date is, and is unknown where it is none", () => {
+    const time = Date.UTC(2026, 0, 31, 13, 5, 9);
+    assert.equal(startText(time), `started ${new Date(time).toLocaleString()}`);
+    for (const none of [NaN, Infinity, 8.64e15 + 1, -1e300]) assert.equal(startText(none), "started at an unknown time");
+  });
+  it("says nothing of others: a run that names no time is the oldest", { timeout: 60_000 }, async (t) => {
+    fake.reset();
+    const workspace = temporaryFolder(t);
+    const add = (name: string, time: string): void => {
+      const run = join(workspace, "runs", name);
+      mkdirSync(run, { recursive: true });
+      writeFileSync(join(run, "events.out.tfevents.0"), "");
+      const events = [
+        { type: "started", pid: 1, host: "elsewhere" },
+        { type: "failed", message: "x" },
+      ];
+      writeFileSync(join(run, EVENTS_JSONL), events.map((event) => `${JSON.stringify({ step: 0, time, ...event })}\n`).join(""));
+    };
+    for (let n = 0; n < 20; n++) add(`${n}`, n % 2 ? "never" : new Date(n * 1e6).toISOString());
+    fake.folders = [workspace];
+    fake.settings["muonscope.runsFolder"] = "runs";
+    const context = fake.context(workspace);
+    const api = activate(context);
+    t.after(() => context.subscriptions.forEach((each) => void each.dispose()));
+    await until("the runs", () => api.runs().length === 20);
+    const [tree] = fake.trees;
+    const rows = ((await tree!.getChildren()) as unknown[]).map((child) => tree!.getTreeItem(child) as Row);
+    assert.deepEqual(
+      rows.slice(0, 10).map(({ label }) => Number(label)),
+      [18, 16, 14, 12, 10, 8, 6, 4, 2, 0],
+    );
+    for (const { tooltip, description } of rows.slice(10)) {
+      assert.match(tooltip, /started at an unknown time/);
+      assert.doesNotMatch(description, /NaN/);
+    }
   });
 });
 
