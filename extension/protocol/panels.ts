@@ -228,10 +228,7 @@ export interface StateMessage {
 export interface RecordMessage {
   type: "record";
   markers: Marker[];
-  /** The latest. */
-  alerts: Alert[];
-  /** How many there were before. */
-  earlierAlerts: number;
+  alerts: { latest: Alert[]; earlier: number };
   /** Last lines of trainer.log when the run failed or crashed. */
   log: string | null;
 }

@@ -124,8 +124,7 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
     return undefined;
   }
   // A link could be to anything of its user's, a device without end.
-  if (!found.isFile())
-    throw new Error(`${run.name}: expected ${TRAINER_LOG} to be a file, received a link or something else. Look into ${run.folder}.`);
+  if (!found.isFile()) throw new Error(`${file}: expected a file, found a link or something else, which is not opened.`);
   await vscode.window.showTextDocument(vscode.Uri.file(file));
   return file;
 }

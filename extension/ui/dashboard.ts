@@ -64,7 +64,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
       {
         type: "record",
         markers: markersOf(0, events, reader.series(LOSS_TRAIN)),
-        ...alertsOf(events.slice(lastStart(events))),
+        alerts: alertsOf(events.slice(lastStart(events))),
         log: crashLog.length > 0 ? crashLog.join("\n") : this.logTail || null,
       },
       {
@@ -105,10 +105,10 @@ const lastStart = (events: readonly RunEvent[]): number =>
 /** The page shows a few. */
 const MOST_ALERTS = 100;
 
-function alertsOf(events: readonly RunEvent[]): { alerts: Alert[]; earlierAlerts: number } {
+function alertsOf(events: readonly RunEvent[]): { latest: Alert[]; earlier: number } {
   const all = events.filter((event) => event.type === "alert");
-  const alerts = all.slice(-MOST_ALERTS).map(({ severity, step, message }) => ({ severity, step, message }));
-  return { alerts, earlierAlerts: all.length - alerts.length };
+  const latest = all.slice(-MOST_ALERTS).map(({ severity, step, message }) => ({ severity, step, message }));
+  return { latest, earlier: all.length - latest.length };
 }
 
 /** Preset, size, data and machine in a line. */

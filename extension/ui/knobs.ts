@@ -13,19 +13,19 @@ export const orderKey = (knob: string, group: KnobGroup): string => (group === "
 
 /** The events that led to the present: a restart from a checkpoint forgets what was ordered after it was written. */
 export function history(events: readonly RunEvent[]): RunEvent[] {
-  const forgotten = new Set<number>();
-  /** Places of orders that hold, ascending; and the last place of each checkpoint. */
-  const holding: number[] = [];
-  const saved = new Map<string | null, number>();
-  for (const [place, event] of events.entries()) {
-    if (event.type === "checkpoint") saved.set(event.file, place);
-    else if (event.type === "applied") holding.push(place);
+  const forgotten = new Set<RunEvent>();
+  /** Orders that are in force so far, and where each checkpoint was last written. */
+  const inForce: number[] = [];
+  const saved = new Map<string, number>();
+  for (const [i, event] of events.entries()) {
+    if (event.type === "applied") inForce.push(i);
+    else if (event.type === "checkpoint") saved.set(event.file, i);
     else if (event.type === "started") {
-      const from = saved.get(event.resumedFrom) ?? -1;
-      while (holding.length > 0 && holding.at(-1)! > from) forgotten.add(holding.pop()!);
+      const from = event.resumedFrom === null ? -1 : (saved.get(event.resumedFrom) ?? -1);
+      while (inForce.length > 0 && inForce.at(-1)! > from) forgotten.add(events[inForce.pop()!]!);
     }
   }
-  return forgotten.size === 0 ? [...events] : events.filter((_, place) => !forgotten.has(place));
+  return events.filter((event) => !forgotten.has(event));
 }
 
 /** `pending`: what was ordered and is not yet answered, by order key. */

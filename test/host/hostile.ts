@@ -2,7 +2,8 @@
  * A folder of hostile runs, opened in Restricted Mode: the view is there and shows them, and the extension host neither stands still,
  * nor grows, nor starts, writes or runs anything.
  *
- * Environment: MUONSCOPE_TEST_HOSTILE_RUNS, a folder of runs. Links in their texts name the command `CANARY`.
+ * Environment: MUONSCOPE_TEST_HOSTILE_RUNS, a folder of runs. Links in their texts name the command
+ * `CANARY`, or one that opens a terminal.
  */
 import { strict as assert } from "node:assert";
 import childProcess from "node:child_process";
@@ -98,6 +99,7 @@ export function hostile(context: vscode.ExtensionContext, measured: Record<strin
 
     it("has run nothing, started nothing and written nothing", () => {
       assert.deepEqual(canaries, [], "a command that a run names was executed");
+      assert.equal(vscode.window.terminals.length, 0, "a terminal was opened");
       assert.deepEqual(started, [], "a process was started");
       assert.deepEqual(stateOfFolder(runsFolder()), before, "something was written");
     });

@@ -64,8 +64,8 @@ export class Banner {
 
   constructor(private readonly send: (message: FromDashboard) => void) {}
 
-  show({ run }: StateMessage, { alerts, earlierAlerts, log }: RecordMessage, { can }: ControlsMessage): void {
-    const key = JSON.stringify([run.status, run.reason, alerts, earlierAlerts, log, can]);
+  show({ run }: StateMessage, { alerts, log }: RecordMessage, { can }: ControlsMessage): void {
+    const key = JSON.stringify([run.status, run.reason, alerts, log, can]);
     if (key === this.shown) return;
     this.shown = key;
     const banners: HTMLElement[] = [];
@@ -100,9 +100,10 @@ export class Banner {
         ),
       );
     }
-    if (alerts.length > 0) {
-      const worst = alerts.some(({ severity }) => severity === "error") ? "error" : "warning";
-      const last = alerts.slice(-3).reverse();
+    const { latest, earlier } = alerts;
+    if (latest.length > 0) {
+      const worst = latest.some(({ severity }) => severity === "error") ? "error" : "warning";
+      const last = latest.slice(-3).reverse();
       banners.push(
         h(
           "div",
@@ -111,7 +112,7 @@ export class Banner {
             "div",
             { class: "banner-text" },
             ...last.map((alert) => h("div", {}, h("b", {}, `Step ${formatCount(alert.step)}: `), alert.message)),
-            ...(alerts.length > 3 ? [h("div", { class: "muted" }, `and ${alerts.length - 3 + earlierAlerts} earlier`)] : []),
+            ...(latest.length > 3 ? [h("div", { class: "muted" }, `and ${latest.length - 3 + earlier} earlier`)] : []),
           ),
         ),
       );
