@@ -89,7 +89,7 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
       detail: {
         label: message,
         description: `step ${formatCount(step)}`,
-        icon: severity === "error" ? "error" : "warning",
+        icon: severity,
         tooltip: message,
       },
     }));

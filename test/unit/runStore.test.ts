@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
+import type { RunState } from "../../extension/protocol/runFolder";
 import { Run } from "../../extension/ui/run";
 import { RunStore } from "../../extension/ui/runStore";
 import { Log } from "../../extension/ui/say";
@@ -30,6 +31,12 @@ function storeOf(t: TestContext): RunStore {
   t.after(() => store.dispose());
   return store;
 }
+
+const FAILED: RunState = {
+  status: "failed",
+  ...{ step: 0, steps: null, loss: null, validationLoss: null },
+  ...{ startedAt: null, updatedAt: null, reason: null },
+};
 
 const logged = (): string[] => fake.said.filter(({ how }) => how === "log").map(({ text }) => text);
 
@@ -90,7 +97,21 @@ describe("the runs of a workspace", { timeout: 60_000 }, () => {
     await store.refresh();
     assert.deepEqual(store.runs.map(({ folder }) => folder).sort(), [join(runs, "a"), join(runs, "b"), join(runs, "c")]);
     assert.equal(logged().length, 1);
-    assert.match(logged()[0]!, /\Wb: ELOOP/);
+    assert.match(logged()[0]!, /(?:^|\W)b: /);
+  });
+  it("are the newest first; one that names no time that is one is the oldest", async (t) => {
+    workspace(t, ..."0123456789");
+    const startedAt = ({ folder }: Run): number => (Number(folder.at(-1)) % 2 ? NaN : Number(folder.at(-1)));
+    t.mock.getter(Run.prototype, "state", function (this: Run) {
+      return { ...FAILED, startedAt: startedAt(this) };
+    });
+    const store = storeOf(t);
+    await store.found;
+    assert.equal(store.runs.length, 10);
+    assert.deepEqual(
+      store.runs.slice(0, 5).map(({ folder }) => folder.at(-1)),
+      ["8", "6", "4", "2", "0"],
+    );
   });
   it("cannot be found where the setting is none, and are when it is put right", async (t) => {
     workspace(t, "a");

