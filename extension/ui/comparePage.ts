@@ -4,7 +4,7 @@ import type { AddRunsMessage, FromCompare, OneRunMessage, SetTargetMessage, Targ
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { differences, tokensPerStep, toTarget, trainingSeconds } from "../runs/compare";
 import type { App } from "./app";
-import { catalogOf } from "./catalog";
+import { choicesOf } from "./choices";
 import { chooseRuns } from "./chooseRun";
 import { markersOf } from "./markers";
 import { Page } from "./page";
@@ -15,6 +15,8 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
   static readonly viewType = "muonscope.compare";
   private slots = new Map<Run, number>();
   private target: number | null = null;
+  /** What of its runs cannot be chosen in the page, as the log has it. */
+  private leftOut = "";
 
   private constructor(app: App, panel: vscode.WebviewPanel) {
     super(app, panel, { name: "compare", title: "Compare Runs", read: fromCompare });
@@ -39,11 +41,14 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
 
   protected override messages(): ToCompare[] {
     const { runs, target } = this;
+    const { catalog, leftOut } = choicesOf(runs.map(({ reader }) => reader));
+    if (leftOut !== this.leftOut) this.app.log.info(`Compare Runs shows ${leftOut || "all again"}.`);
+    this.leftOut = leftOut;
     return [
       { type: "runs", source: this.source(), runs: runs.map((run) => ({ ...run.summary(), slot: this.slots.get(run)! })) },
       {
         type: "comparison",
-        catalog: catalogOf(runs.map(({ reader }) => reader)),
+        catalog,
         markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
         differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({
           path: key,

@@ -8,7 +8,7 @@ import { gpusOf } from "../protocol/runFile";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
 import type { App } from "./app";
-import { catalogOf } from "./catalog";
+import { choicesOf } from "./choices";
 import { controlsOf, orderKey } from "./knobs";
 import { markersOf } from "./markers";
 import { paceOf } from "./pace";
@@ -51,14 +51,15 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
     const trusted = vscode.workspace.isTrusted;
     const steerable = trusted && json !== undefined;
+    const { catalog, leftOut } = choicesOf([reader]);
     return [
       {
         type: "run",
         name: run.name,
         folder: run.folder,
-        subtitle: subtitle(json, state.status),
+        subtitle: [subtitle(json, state.status), leftOut].filter(Boolean).join(" · "),
         detail: detail(json),
-        catalog: catalogOf([reader]),
+        catalog,
       },
       { type: "state", run: { ...run.summary(), reason: reason || null }, ...paceOf(reader, events, run.live ? state.steps : null) },
       {

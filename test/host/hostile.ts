@@ -123,15 +123,19 @@ function writeGoodRun(folder: string): void {
 
 /** Kind, size, time and content of everything in a folder; a link is what it names. Only regular files are opened. */
 function stateOfFolder(folder: string): Record<string, string> {
-  const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
-  return Object.fromEntries(
-    names.map((name) => {
-      const file = join(folder, name);
+  const states: Record<string, string> = {};
+  // Node's own way down follows links.
+  const look = (place: string): void => {
+    for (const name of readdirSync(place)) {
+      const file = join(place, name);
       const found = lstatSync(file);
       const content = found.isSymbolicLink() ? readlinkSync(file) : found.isFile() && found.size < BIG ? digest(file) : "";
-      return [name, `${found.mode.toString(8)} ${found.size} ${found.mtimeMs} ${content}`];
-    }),
-  );
+      states[file] = `${found.mode.toString(8)} ${found.size} ${found.mtimeMs} ${content}`;
+      if (found.isDirectory()) look(file);
+    }
+  };
+  look(folder);
+  return states;
 }
 
 const digest = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");

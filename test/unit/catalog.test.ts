@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { formatAge, formatCompact, formatDuration, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { RunJson } from "../../extension/protocol/runFolder";
 import { catalogOf } from "../../extension/ui/catalog";
+import { choicesOf } from "../../extension/ui/choices";
 
 const tags = (scalar: string[], histogram: string[] = []) => ({
   tags: (kind?: string) => (kind === "scalar" ? scalar : kind === "histogram" ? histogram : []),
@@ -84,5 +85,34 @@ describe("numbers for people", () => {
       cases.map(([text]) => text),
       cases.map(([, expected]) => expected),
     );
+  });
+});
+
+describe("the choices of a page", () => {
+  const reader = (scalars: string[], run?: RunJson) => ({ run, tags: (kind?: string) => (kind === "scalar" ? scalars : []) });
+  const many = (length: number, name: (i: number) => string): string[] => Array.from({ length }, (_, i) => name(i));
+
+  it("are all there is of a run, however large its model", () => {
+    const layers = many(600, (i) => `condition_number/update/blocks.${i}.w`);
+    const { catalog, leftOut } = choicesOf([reader(["loss/train", ...layers])]);
+    assert.deepEqual([catalog, leftOut], [catalogOf([reader(["loss/train", ...layers])]), ""]);
+  });
+  it("are the first of each when there are more than a page can offer, which is said", () => {
+    const tags = [...many(50_000, (i) => `c${i}/tap/m${i}`), ...many(10_000, (i) => `s${i}`)];
+    const { catalog, leftOut } = choicesOf([reader(tags)]);
+    assert.deepEqual([catalog.plain.length, catalog.channels.length, catalog.tensors.length], [1000, 200, 1000]);
+    assert.equal(leftOut, "1,000 of 10,000 scalars, 200 of 50,000 channels, 1,000 of 50,000 matrices");
+    assert.ok(JSON.stringify(catalog).length < 100_000);
+    const taps = choicesOf([reader(many(5000, (i) => `c/t${i}/m`))]).catalog.channels[0]!.taps;
+    assert.equal(taps.length, 50);
+  });
+  it("have names that can be asked for", () => {
+    const long = "n".repeat(1001);
+    const { catalog, leftOut } = choicesOf([reader([long, `${long}/update/w`, `c/${long}/w`, `c/update/${long}`, "a"])]);
+    assert.deepEqual(
+      [catalog.plain, catalog.channels.map(({ id, taps }) => [id, taps]), catalog.tensors],
+      [["a"], [["c", ["update"]]], ["w"]],
+    );
+    assert.equal(leftOut, "1 of 2 scalars, 1 of 2 channels, 1 of 2 matrices");
   });
 });
