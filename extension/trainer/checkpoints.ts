@@ -8,7 +8,7 @@ import { crc32 } from "node:zlib";
 import type { KnobValues } from "../protocol/description";
 import { CHECKPOINTS } from "../protocol/runFolder";
 import { encodeHeader, headerLength, parseHeader, PREFIX } from "../protocol/safetensors";
-import { listCheckpoints } from "../runs/runFolder";
+import { listCheckpoints, type Checkpoint } from "../runs/runFolder";
 import type { NamedTensor } from "./addon";
 
 export interface CheckpointContent {
@@ -24,7 +24,7 @@ export interface CheckpointContent {
 const FORMAT = "muonscope-checkpoint-1";
 
 /** Resolves to the file's path relative to the run folder. Rejects, leaving nothing behind, when it cannot be written. */
-export async function writeCheckpoint(folder: string, content: CheckpointContent, keep: number): Promise<string> {
+export async function writeCheckpoint(folder: string, content: CheckpointContent): Promise<string> {
   const directory = join(folder, CHECKPOINTS);
   await mkdir(directory, { recursive: true });
   const path = join(directory, `step-${String(content.step).padStart(8, "0")}.safetensors`);
@@ -41,8 +41,18 @@ export async function writeCheckpoint(folder: string, content: CheckpointContent
     throw error;
   }
   await syncFolder(directory);
-  for (const old of (await listCheckpoints(folder)).slice(0, -keep)) await unlink(old.file);
   return relative(folder, path);
+}
+
+/**
+ * Leaves `keep` files, among them always the newest that is known to be whole: that of step `reached`, just written. Damaged ones and
+ * those of later steps, which the run has not reached again, go first, then the oldest. `damaged`: relative to the run folder.
+ */
+export async function pruneCheckpoints(folder: string, keep: number, reached: number, damaged: ReadonlySet<string>): Promise<void> {
+  const unusable = ({ file, step }: Checkpoint): boolean => step > reached || damaged.has(relative(folder, file));
+  const found = await listCheckpoints(folder);
+  const order = [...found.filter(unusable), ...found.filter((each) => !unusable(each))];
+  for (const { file } of order.slice(0, -Math.max(1, keep))) await unlink(file);
 }
 
 async function writeSynced(path: string, parts: Uint8Array[]): Promise<void> {
@@ -104,14 +114,22 @@ async function readExactly(file: FileHandle, into: Uint8Array<ArrayBuffer>, posi
   return into;
 }
 
+export interface Damage {
+  /** Relative to the run folder. */
+  file: string;
+  /** A sentence. */
+  message: string;
+}
+
 /** The newest checkpoint that is whole; `damaged` says what is wrong with newer ones. */
-export async function findCheckpoint(folder: string): Promise<{ file: string; content: CheckpointContent | undefined; damaged: string[] }> {
-  const damaged: string[] = [];
-  for (const { file } of (await listCheckpoints(folder)).reverse()) {
+export async function findCheckpoint(folder: string): Promise<{ file: string; content: CheckpointContent | undefined; damaged: Damage[] }> {
+  const damaged: Damage[] = [];
+  for (const { file: path } of (await listCheckpoints(folder)).reverse()) {
+    const file = relative(folder, path);
     try {
-      return { file: relative(folder, file), content: await readCheckpoint(file), damaged };
+      return { file, content: await readCheckpoint(path), damaged };
     } catch (error) {
-      damaged.push(`${relative(folder, file)} cannot be used: ${(error as Error).message}.`);
+      damaged.push({ file, message: `${file} cannot be used: ${(error as Error).message}.` });
     }
   }
   return { file: "", content: undefined, damaged };

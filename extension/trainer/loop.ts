@@ -3,10 +3,10 @@ import { setTimeout } from "node:timers/promises";
 import { LOSS_VALIDATION } from "../protocol/tags";
 import { tokensPerStep } from "../runs/compare";
 import { validationBatches } from "./batches";
-import { writeCheckpoint } from "./checkpoints";
 import { MeasurePlan } from "./measure";
 import { peakMemory } from "./peakMemory";
 import { ProgressLine } from "./progress";
+import { Saver } from "./saver";
 import { scheduleFactor } from "./schedule";
 import type { Session } from "./session";
 import type { Measurement, StepResult } from "./addon";
@@ -23,12 +23,12 @@ const INERTIA = 0.95;
 
 export class Loop {
   private readonly plan: MeasurePlan;
+  private readonly saver: Saver;
   private readonly started = performance.now();
   /** The last one made. */
   private step: number;
   private loss: number | null = null;
   private validationLoss: number | null = null;
-  private savedStep: number | undefined;
   private secondsPerStep: number | undefined;
   private readonly tokensPerStep: number;
 
@@ -38,7 +38,7 @@ export class Loop {
   ) {
     this.step = session.step;
     this.tokensPerStep = tokensPerStep(session.spec);
-    this.savedStep = session.step > 0 ? session.step : undefined;
+    this.saver = new Saver(session);
     this.plan = new MeasurePlan(session.spec.diagnostics, session.engine.parameters(), session.description.diagnostics);
   }
 
@@ -58,7 +58,7 @@ export class Loop {
     while (this.step < spec.steps) {
       await steering.obey(this.step);
       await this.untilWritable();
-      if (steering.checkpointAsked) await this.checkpoint();
+      if (steering.checkpointAsked) await this.saver.save(this.step, this.loss);
       if (steering.stopping !== undefined) return this.stop(steering.stopping);
       if (steering.measureAsked) this.plan.measureAll();
       steering.measureAsked = steering.checkpointAsked = false;
@@ -92,7 +92,7 @@ export class Loop {
       await this.validate();
       this.logMemory();
     }
-    if (due(spec.checkpoints.every)) await this.checkpoint();
+    if (due(spec.checkpoints.every)) await this.saver.save(step, this.loss);
     if (steering.stepping) {
       steering.stepping = false;
       if (steering.paused === undefined) steering.pause(step, "after a single step");
@@ -164,30 +164,6 @@ export class Loop {
     this.session.log.values(this.step, [{ tag: "memory/peak_rss", shape: "scalar", value: peakMemory() }]);
   }
 
-  /** The file, or null when it could not be written: said, and the run goes on. */
-  private async checkpoint(): Promise<string | null> {
-    const { folder, engine, batches, steering, log, spec, say } = this.session;
-    try {
-      await log.sync();
-      if (log.problem) throw log.problem;
-      const { step, tensors } = await engine.save();
-      const knobs = Object.fromEntries(engine.parameters().map(({ name }) => [name, engine.values(name)]));
-      const content = { step, tensors, position: batches.position, lrFactor: steering.lrFactor, knobs };
-      const file = await writeCheckpoint(folder, content, spec.checkpoints.keep);
-      log.event({ type: "checkpoint", step, file, loss: this.loss });
-      this.savedStep = step;
-      return file;
-    } catch (error) {
-      // A file's error has a code; the engine's says itself what to do.
-      const { message: why, code } = error as NodeJS.ErrnoException;
-      const advice = code === undefined ? "" : ". Free space, then order another one.";
-      const message = `The checkpoint of step ${this.step} could not be written: ${why}${advice}`;
-      log.event({ type: "alert", step: this.step, severity: "error", message });
-      say(message);
-      return null;
-    }
-  }
-
   /** A full or vanished disk: the run waits, with all that is unwritten in memory, until it can write again. */
   private async untilWritable(): Promise<void> {
     const { log, steering, folder, say } = this.session;
@@ -206,7 +182,8 @@ export class Loop {
   private async stop(reason: string): Promise<void> {
     const { log } = this.session;
     await this.awaitMeasured();
-    const checkpoint = this.step > 0 ? await this.checkpoint() : null;
+    const ending = `Stopped (${reason}) after step ${this.step}`;
+    const checkpoint = this.step > 0 ? await this.saver.saveLast(this.step, this.loss, ending) : null;
     log.event({ type: "stopped", step: this.step, reason, checkpoint });
     this.progress.say(`Stopped after step ${this.step}.${checkpoint ? ` Go on: npm run train -- --resume ${this.session.folder}` : ""}`);
   }
@@ -215,8 +192,8 @@ export class Loop {
     const { log } = this.session;
     await this.awaitMeasured();
     await this.validate();
-    if (this.savedStep !== this.step) await this.checkpoint();
     this.logMemory();
+    if (!this.saver.isSaved(this.step)) await this.saver.saveLast(this.step, this.loss, `All ${this.step} steps are made`);
     const seconds = (performance.now() - this.started) / 1000;
     log.event({ type: "finished", step: this.step, loss: this.loss, validationLoss: this.validationLoss, seconds });
     const validation = this.validationLoss === null ? "" : `, validation loss ${this.validationLoss.toFixed(4)}`;

@@ -53,7 +53,7 @@ async function train(session: Session, progress: ProgressLine): Promise<number> 
     await new Loop(session, progress).run();
   } catch (error) {
     progress.end();
-    console.error(`The run ${spec.name} failed: ${(error as Error).stack}`);
+    console.error(error instanceof UserError ? error.message : `The run ${spec.name} failed: ${(error as Error).stack}`);
     code = 1;
   }
   await session.close();

@@ -30,6 +30,8 @@ export interface Session {
   batches: TrainingBatches;
   log: LogWriter;
   steering: Steering;
+  /** Checkpoints that were found damaged, relative to the folder. */
+  damaged: Set<string>;
   /** Steps made so far. */
   step: number;
   say: (text: string) => void;
@@ -68,7 +70,7 @@ export async function openNew(
     diagnostics: description.diagnostics,
     parent: null,
   };
-  return open({ folder, run, description, engine, devices, data, step: 0, position: 0, from: null, resumedFrom: null, events: [], say });
+  return open({ folder, run, description, engine, devices, data, step: 0, position: 0, from: null, resumedFrom: null, damaged: [], say });
 }
 
 /** Goes on from the newest whole checkpoint; from the first step when there is none. */
@@ -109,10 +111,14 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
     position: found.content?.position ?? 0,
     from: found.content ? step + 1 : 0,
     resumedFrom: found.content ? found.file : null,
-    events: reader.events,
+    damaged: found.damaged.map(({ file }) => file),
   });
   session.steering.lrFactor = found.content?.lrFactor ?? 1;
-  for (const message of [...found.damaged, ...changedData(run, data), ...lostOrders(reader.events, found.file, step)]) {
+  for (const message of [
+    ...found.damaged.map(({ message }) => message),
+    ...changedData(run, data),
+    ...lostOrders(reader.events, found.file, step),
+  ]) {
     session.log.event({ type: "alert", step, severity: "warning", message });
     say(message);
   }
@@ -132,7 +138,7 @@ interface Parts {
   /** The first step that this log is to hold, when it continues another one. */
   from: number | null;
   resumedFrom: string | null;
-  events: readonly RunEvent[];
+  damaged: readonly string[];
   say: (text: string) => void;
 }
 
@@ -160,6 +166,7 @@ async function open(parts: Parts): Promise<Session> {
       log,
       step,
       say,
+      damaged: new Set(parts.damaged),
       batches: new TrainingBatches(data.train, run.spec, parts.position),
       steering: new Steering(control, engine, steered, log, say),
       close: async () => {

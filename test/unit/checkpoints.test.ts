@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { findCheckpoint, readCheckpoint, writeCheckpoint, type CheckpointContent } from "../../extension/trainer/checkpoints";
+import {
+  findCheckpoint,
+  pruneCheckpoints,
+  readCheckpoint,
+  writeCheckpoint,
+  type CheckpointContent,
+} from "../../extension/trainer/checkpoints";
 import { temporaryFolder } from "./folders";
 
 const content = (step: number): CheckpointContent => ({
@@ -20,43 +26,73 @@ const content = (step: number): CheckpointContent => ({
 describe("a checkpoint", () => {
   it("is read as it was written", async (t) => {
     const folder = temporaryFolder(t);
-    const file = await writeCheckpoint(folder, content(500), 3);
+    const file = await writeCheckpoint(folder, content(500));
     assert.equal(file, join("checkpoints", "step-00000500.safetensors"));
     assert.deepEqual(await readCheckpoint(join(folder, file)), content(500));
   });
 
+  const none: ReadonlySet<string> = new Set();
+  const left = (folder: string): number[] => readdirSync(join(folder, "checkpoints")).map((name) => Number(/\d+/.exec(name)![0]));
+  const name = (step: number): string => join("checkpoints", `step-${String(step).padStart(8, "0")}.safetensors`);
+
   it("the last ones are kept, nothing is left aside", async (t) => {
     const folder = temporaryFolder(t);
-    for (const step of [5, 10, 1000, 20]) await writeCheckpoint(folder, content(step), 2);
+    for (const step of [5, 10, 20, 1000]) {
+      await writeCheckpoint(folder, content(step));
+      await pruneCheckpoints(folder, 2, step, none);
+    }
     assert.deepEqual(readdirSync(join(folder, "checkpoints")), ["step-00000020.safetensors", "step-00001000.safetensors"]);
+  });
+
+  it("stays when it was just written, however many are of later steps: those go first", async (t) => {
+    const folder = temporaryFolder(t);
+    for (const step of [10, 30, 40, 20]) await writeCheckpoint(folder, content(step));
+    await pruneCheckpoints(folder, 3, 20, none);
+    assert.deepEqual(left(folder), [10, 20, 40]);
+    await pruneCheckpoints(folder, 2, 20, none);
+    assert.deepEqual(left(folder), [10, 20]);
+    await pruneCheckpoints(folder, 0, 20, none);
+    assert.deepEqual(left(folder), [20], "whatever a damaged run.json asks for");
+  });
+
+  it("stays while there are damaged ones: those go first", async (t) => {
+    const folder = temporaryFolder(t);
+    for (const step of [10, 20, 30, 40]) await writeCheckpoint(folder, content(step));
+    await pruneCheckpoints(folder, 3, 40, new Set([name(20), name(30)]));
+    assert.deepEqual(left(folder), [10, 30, 40]);
+    await pruneCheckpoints(folder, 2, 40, new Set([name(30)]));
+    assert.deepEqual(left(folder), [10, 40]);
   });
 
   it("that cannot be written leaves nothing behind and the others as they were", async (t) => {
     const folder = temporaryFolder(t);
-    await writeCheckpoint(folder, content(1), 2);
+    await writeCheckpoint(folder, content(1));
     mkdirSync(join(folder, "checkpoints", "step-00000002.safetensors")); // a folder cannot be replaced by a file
-    await assert.rejects(writeCheckpoint(folder, content(2), 2));
+    await assert.rejects(writeCheckpoint(folder, content(2)));
     assert.deepEqual(readdirSync(join(folder, "checkpoints")).sort(), ["step-00000001.safetensors", "step-00000002.safetensors"]);
   });
 
   it("that is damaged is passed over for the one before, and said", async (t) => {
     const folder = temporaryFolder(t);
-    for (const step of [1, 2, 3, 4]) await writeCheckpoint(folder, content(step), 4);
-    const path = (step: number): string => join(folder, "checkpoints", `step-0000000${step}.safetensors`);
+    for (const step of [1, 2, 3, 4]) await writeCheckpoint(folder, content(step));
+    const path = (step: number): string => join(folder, name(step));
     truncateSync(path(4), 60);
     const flipped = readFileSync(path(3));
     flipped[flipped.length - 1]! ^= 1;
     writeFileSync(path(3), flipped);
     const { file, content: found, damaged } = await findCheckpoint(folder);
-    assert.deepEqual([file, found?.step], [join("checkpoints", "step-00000002.safetensors"), 2]);
-    assert.equal(damaged.length, 2);
-    assert.match(damaged[0]!, /step-00000004\.safetensors cannot be used: the header claims \d+ bytes, the file has 60/);
-    assert.match(damaged[1]!, /step-00000003\.safetensors cannot be used: its tensors have the checksum/);
+    assert.deepEqual([file, found?.step], [name(2), 2]);
+    assert.deepEqual(
+      damaged.map((each) => each.file),
+      [name(4), name(3)],
+    );
+    assert.match(damaged[0]!.message, /step-00000004\.safetensors cannot be used: the header claims \d+ bytes, the file has 60/);
+    assert.match(damaged[1]!.message, /step-00000003\.safetensors cannot be used: its tensors have the checksum/);
   });
 
   it("every flipped byte of it is noticed", async (t) => {
     const folder = temporaryFolder(t);
-    const path = join(folder, await writeCheckpoint(folder, content(7), 1));
+    const path = join(folder, await writeCheckpoint(folder, content(7)));
     const whole = readFileSync(path);
     let harmless = 0;
     for (let at = 0; at < whole.length; at++) {
