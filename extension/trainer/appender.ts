@@ -1,6 +1,6 @@
 /**
  * Appends to a file without making the run wait. What cannot be written (a full disk) stays in memory, in order, and is
- * tried again: nothing is lost and nothing is written twice.
+ * tried again, and so is a sync that failed: nothing is lost, nothing is written twice, and a fault that has passed is forgotten.
  */
 import { open, type FileHandle } from "node:fs/promises";
 
@@ -8,20 +8,22 @@ export class Appender {
   private waiting: Uint8Array[] = [];
   private writing: Promise<void> | undefined;
   private file: FileHandle | undefined;
-  /** Why the last write failed; undefined since one succeeded. */
+  /** Asked for and not done yet. */
+  private syncOwed = false;
+  /** Why the last write or sync failed; undefined since all that was owed succeeded. */
   problem: Error | undefined;
 
   constructor(readonly path: string) {}
 
   get pending(): boolean {
-    return this.waiting.length > 0;
+    return this.waiting.length > 0 || this.syncOwed;
   }
 
   push(bytes: Uint8Array): void {
     this.waiting.push(bytes);
   }
 
-  /** Resolves when everything pushed so far is in the file or `problem` says why not. Never rejects. */
+  /** Resolves when everything pushed so far is in the file, and synced where that was asked for, or `problem` says why not. Never rejects. */
   async flush(): Promise<void> {
     while (this.writing) await this.writing;
     if (!this.pending) return;
@@ -41,6 +43,8 @@ export class Appender {
         const later = this.waiting.slice(count);
         this.waiting = bytesWritten < bytes.length ? [bytes.subarray(bytesWritten), ...later] : later;
       }
+      if (this.syncOwed) await this.file.datasync();
+      this.syncOwed = false;
       this.problem = undefined;
     } catch (error) {
       this.problem = error as Error;
@@ -49,17 +53,19 @@ export class Appender {
 
   /** As `flush`, and a power cut does not take it back. */
   async sync(): Promise<void> {
+    while (this.writing) await this.writing; // a sync under way does not cover what was pushed since
+    this.syncOwed = true;
     await this.flush();
-    try {
-      await this.file?.datasync();
-    } catch (error) {
-      this.problem = error as Error;
-    }
   }
 
+  /** Never rejects: `problem` says what is not in the file. */
   async close(): Promise<void> {
-    await this.flush();
-    await this.file?.close();
+    await this.sync();
+    try {
+      await this.file?.close();
+    } catch (error) {
+      this.problem ??= error as Error;
+    }
     this.file = undefined;
   }
 }

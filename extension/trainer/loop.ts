@@ -14,7 +14,7 @@ import { measuredValues, stepValues } from "./telemetry";
 
 /** Milliseconds between looks for orders while paused: answers at once to a person, costs nothing. */
 const IDLE = 50;
-/** Milliseconds between attempts to write to a full disk. */
+/** Milliseconds between attempts to write to a disk that is full or faulty. */
 const RETRY = 1000;
 /** Steps between the finer numbers of the optimizer's phases, which cost a GPU some of its overlap. */
 const PHASES_EVERY = 10;
@@ -164,7 +164,10 @@ export class Loop {
     this.session.log.values(this.step, [{ tag: "memory/peak_rss", shape: "scalar", value: peakMemory() }]);
   }
 
-  /** A full or vanished disk: the run waits, with all that is unwritten in memory, until it can write again. */
+  /**
+   * A disk that is full or faulty: the run waits, with all that is unwritten in memory, until it can write again. Orders are obeyed
+   * meanwhile, a stop among them.
+   */
   private async untilWritable(): Promise<void> {
     const { log, steering, folder, say } = this.session;
     if (!log.problem) return;
@@ -172,11 +175,17 @@ export class Loop {
     log.event({ type: "alert", step: this.step, severity: "error", message: reason });
     log.event({ type: "paused", step: this.step, reason });
     say(reason);
+    let tried = performance.now();
     while (log.problem && steering.stopping === undefined) {
-      await setTimeout(RETRY);
+      await setTimeout(IDLE);
+      await steering.obey(this.step);
+      if (performance.now() - tried < RETRY) continue;
       await log.flush();
+      tried = performance.now();
     }
-    if (steering.paused === undefined && steering.stopping === undefined) steering.resume(this.step);
+    if (steering.stopping !== undefined) return;
+    if (steering.paused === undefined) steering.resume(this.step);
+    else log.event({ type: "paused", step: this.step, reason: steering.paused });
   }
 
   private async stop(reason: string): Promise<void> {
@@ -192,6 +201,8 @@ export class Loop {
     const { log } = this.session;
     await this.awaitMeasured();
     await this.validate();
+    await log.flush();
+    await this.untilWritable();
     this.logMemory();
     if (!this.saver.isSaved(this.step)) await this.saver.saveLast(this.step, this.loss, `All ${this.step} steps are made`);
     const seconds = (performance.now() - this.started) / 1000;
