@@ -40,7 +40,10 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   const args = resumed
     ? ["--resume", folder]
     : ["runFile" in source ? file : "-", "--as", file, "--folder", folder, ...deviceArguments(options.device)];
-  const { child, ended } = await start(options, args, logPath);
+  const { child, ended } = await start(options, args, logPath).catch(async (error: unknown) => {
+    if (!resumed) await discard(folder);
+    throw error;
+  });
   child.stdin?.end("content" in source ? JSON.stringify(source.content) : "");
   let gone = false;
   void ended.then(() => (gone = true));
@@ -96,9 +99,12 @@ function isStart(line: string, pid: number | undefined): boolean {
 
 /** What the trainer said; a run that never began leaves no folder behind. */
 async function failure(folder: string, logBegin: number, resumed: boolean): Promise<string> {
-  const log = join(folder, TRAINER_LOG);
-  const said = (await readFile(log)).subarray(logBegin).toString("utf8").trim();
-  const names = await readdir(folder);
-  if (!resumed && names.every((name) => name === TRAINER_LOG)) await rm(folder, { recursive: true });
+  const said = (await readFile(join(folder, TRAINER_LOG))).subarray(logBegin).toString("utf8").trim();
+  if (!resumed) await discard(folder);
   return said || "The trainer ended without a word before its run began.";
+}
+
+/** Removes a new run's folder, unless something was written there. */
+async function discard(folder: string): Promise<void> {
+  if ((await readdir(folder)).every((name) => name === TRAINER_LOG)) await rm(folder, { recursive: true });
 }

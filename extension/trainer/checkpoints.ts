@@ -1,13 +1,14 @@
 /**
  * Checkpoints: weights and optimizer state as safetensors, everything else that a bit-identical continuation needs in
- * `__metadata__`. Written aside, synced and renamed, so that a file under its final name is complete.
+ * `__metadata__`. A file under its final name is complete.
  */
-import { mkdir, open, rename, rm, unlink, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, unlink, type FileHandle } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { crc32 } from "node:zlib";
 import type { KnobValues } from "../protocol/description";
 import { CHECKPOINTS } from "../protocol/runFolder";
 import { encodeHeader, headerLength, parseHeader, PREFIX } from "../protocol/safetensors";
+import { replaceFile, syncFolder } from "../runs/durable";
 import { listCheckpoints, type Checkpoint } from "../runs/runFolder";
 import type { NamedTensor } from "./addon";
 
@@ -21,27 +22,32 @@ export interface CheckpointContent {
   knobs: Record<string, KnobValues>;
 }
 
+/** Of a file's name. */
+export const CHECKPOINT_NAME = /^step-\d+\.safetensors$/;
 const FORMAT = "muonscope-checkpoint-1";
 
 /** Resolves to the file's path relative to the run folder. Rejects, leaving nothing behind, when it cannot be written. */
 export async function writeCheckpoint(folder: string, content: CheckpointContent): Promise<string> {
   const directory = join(folder, CHECKPOINTS);
-  await mkdir(directory, { recursive: true });
+  if (await makeFolder(directory)) await syncFolder(folder);
   const path = join(directory, `step-${String(content.step).padStart(8, "0")}.safetensors`);
   const { tensors, ...rest } = content;
   const parts = tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const sum = parts.reduce((crc, part) => crc32(part, crc), 0);
   const header = encodeHeader(tensors, { format: FORMAT, crc32: `${sum}`, state: JSON.stringify(rest) });
-  const aside = `${path}.${process.pid}.part`;
+  await replaceFile(path, [header, ...parts]);
+  return relative(folder, path);
+}
+
+/** False when it is there. The run folder itself is never made anew: who deleted it did not ask for another. */
+async function makeFolder(path: string): Promise<boolean> {
   try {
-    await writeSynced(aside, [header, ...parts]);
-    await rename(aside, path);
+    await mkdir(path);
+    return true;
   } catch (error) {
-    await rm(aside, { force: true });
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await lstat(path)).isDirectory()) return false;
     throw error;
   }
-  await syncFolder(directory);
-  return relative(folder, path);
 }
 
 /**
@@ -53,31 +59,6 @@ export async function pruneCheckpoints(folder: string, keep: number, reached: nu
   const found = await listCheckpoints(folder);
   const order = [...found.filter(unusable), ...found.filter((each) => !unusable(each))];
   for (const { file } of order.slice(0, -Math.max(1, keep))) await unlink(file);
-}
-
-async function writeSynced(path: string, parts: Uint8Array[]): Promise<void> {
-  const file = await open(path, "w");
-  try {
-    for (const part of parts) {
-      for (let at = 0; at < part.length;) {
-        at += (await file.write(part, at, Math.min(part.length - at, 2 ** 30))).bytesWritten;
-      }
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** So that the new name survives a power cut, too. Windows has no such thing. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 /** Throws with what is wrong with a file that is no complete checkpoint. */

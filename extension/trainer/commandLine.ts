@@ -1,7 +1,7 @@
 /** The trainer's arguments. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 export const USAGE = `Usage:
   npm run train -- FILE [options]      starts a run from a run file (*.muonscope.json)

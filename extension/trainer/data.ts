@@ -4,7 +4,7 @@ import glob from "fast-glob";
 import type { RunSpec } from "../protocol/runFile";
 import { openShard, type Shard } from "./shard";
 import { makeTokenizer } from "./tokenizer";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 /** A long sequence of tokens that is read in places. */
 export interface Tokens {

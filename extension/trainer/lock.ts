@@ -5,7 +5,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { isAlive, processStart } from "../runs/processes";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 export interface Owner {
   pid: number;
@@ -20,8 +20,8 @@ export async function thisProcess(): Promise<Owner> {
 /** Resolves to what releases it. Rejects when another trainer, alive or on another machine, has the folder. */
 export async function lock(folder: string, owner: Owner): Promise<() => void> {
   const mine = join(folder, `trainer.${randomUUID()}.lock`);
-  await writeFile(mine, JSON.stringify(owner));
   try {
+    await writeFile(mine, JSON.stringify(owner), { flag: "wx" });
     return await acquire(join(folder, "trainer.lock"), mine);
   } finally {
     await rm(mine, { force: true });

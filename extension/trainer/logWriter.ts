@@ -50,6 +50,10 @@ export class LogWriter {
     void this.numbers.flush();
   }
 
+  get files(): string[] {
+    return [this.numbers.path, this.happenings.path];
+  }
+
   /** Why the folder cannot be written to; undefined when it can. */
   get problem(): Error | undefined {
     return this.numbers.problem ?? this.happenings.problem;

@@ -13,7 +13,7 @@ import { Loop } from "./loop";
 import { memoryLine } from "./memory";
 import { ProgressLine } from "./progress";
 import { openNew, openResumed, type Session } from "./session";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 type NewRun = Extract<Command, { as: string }>;
 

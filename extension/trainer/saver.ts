@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { pruneCheckpoints, writeCheckpoint } from "./checkpoints";
 import type { Session } from "./session";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 /** A fault may pass: attempts at the last checkpoint, and milliseconds between them. As long as a person waits for a stop. */
 const ATTEMPTS = 3;

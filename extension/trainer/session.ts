@@ -1,8 +1,6 @@
 /** Everything that a training loop works on, opened for a new run or for one that goes on. */
 import { randomUUID } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import { join } from "node:path";
+import { cpus, hostname } from "node:os";
 import { version } from "../../package.json";
 import type { BackendReport, EngineDescription, Knob, KnobValues } from "../protocol/description";
 import { gpusOf, type RunSpec } from "../protocol/runFile";
@@ -11,12 +9,12 @@ import { RunReader } from "../runs/runFolder";
 import type { Addon, Engine } from "./addon";
 import { TrainingBatches } from "./batches";
 import { findCheckpoint } from "./checkpoints";
-import { answered, ControlFile } from "./control";
+import { claim, type Start } from "./claim";
+import { answered } from "./control";
 import { openData, type Data } from "./data";
-import { lock, thisProcess } from "./lock";
-import { LogWriter } from "./logWriter";
+import type { LogWriter } from "./logWriter";
 import { Steering } from "./steering";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 export interface Session {
   folder: string;
@@ -58,7 +56,7 @@ export async function openNew(
     name: spec.name,
     created: new Date().toISOString(),
     versions: { muonscope: version, node: process.version, engine: addon.version },
-    machine: { host: (await thisProcess()).host, platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? "unknown" },
+    machine: { host: hostname(), platform: `${process.platform}-${process.arch}`, cpu: cpus()[0]?.model ?? "unknown" },
     backend: { id: engine.backend.id, detail: engine.backend.detail, ...(devices.length > 0 && { device: devices.join(" + ") }) },
     memory: engine.memory,
     spec,
@@ -126,67 +124,42 @@ export async function openResumed(addon: Addon, folder: string, say: (text: stri
   return session;
 }
 
-interface Parts {
+interface Parts extends Start {
   folder: string;
   run: RunJson;
   description: EngineDescription;
   engine: Engine;
   devices: string[];
   data: Data;
-  step: number;
   position: number;
-  /** The first step that this log is to hold, when it continues another one. */
-  from: number | null;
-  resumedFrom: string | null;
   damaged: readonly string[];
   say: (text: string) => void;
 }
 
 async function open(parts: Parts): Promise<Session> {
   const { folder, run, description, engine, devices, data, step, say } = parts;
-  const owner = await thisProcess();
-  const release = await lock(folder, owner);
-  try {
-    const log = new LogWriter(folder, parts.from);
-    log.event({ type: "started", step, ...owner, resumedFrom: parts.resumedFrom });
-    await log.flush();
-    if (log.problem) throw new UserError(`${folder} cannot be written to: ${log.problem.message}. Free space, or choose another folder.`);
-    if (parts.from === null) await writeRunJson(folder, run);
-    const control = new ControlFile(folder);
-    const steered = { description, parameters: engine.parameters(), values: (name: string): KnobValues => engine.values(name) };
-    for (const message of data.notices) log.event({ type: "alert", step, severity: "warning", message });
-    return {
-      folder,
-      run,
-      spec: run.spec,
-      description,
-      engine,
-      devices,
-      data,
-      log,
-      step,
-      say,
-      damaged: new Set(parts.damaged),
-      batches: new TrainingBatches(data.train, run.spec, parts.position),
-      steering: new Steering(control, engine, steered, log, say),
-      close: async () => {
-        await log.close();
-        control.close();
-        engine.dispose();
-        release();
-      },
-    };
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-/** Renamed into place: whoever sees it sees all of it. */
-async function writeRunJson(folder: string, run: RunJson): Promise<void> {
-  const path = join(folder, RUN_JSON);
-  await writeFile(`${path}.part`, `${JSON.stringify(run, null, 2)}\n`);
-  await rename(`${path}.part`, path);
+  const { log, control, close } = await claim(folder, run, parts);
+  const steered = { description, parameters: engine.parameters(), values: (name: string): KnobValues => engine.values(name) };
+  for (const message of data.notices) log.event({ type: "alert", step, severity: "warning", message });
+  return {
+    folder,
+    run,
+    spec: run.spec,
+    description,
+    engine,
+    devices,
+    data,
+    log,
+    step,
+    say,
+    damaged: new Set(parts.damaged),
+    batches: new TrainingBatches(data.train, run.spec, parts.position),
+    steering: new Steering(control, engine, steered, log, say),
+    close: async () => {
+      await close();
+      engine.dispose();
+    },
+  };
 }
 
 /** `auto`: the last of the engine's list, which goes from the plainest to the fastest, that is there. */

@@ -4,7 +4,7 @@
  */
 import { openSync, readSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { UserError } from "./userError";
+import { UserError } from "../runs/userError";
 
 const HEADER = 1024;
 /** magic → format: karpathy/llm.c dev/data/data_common.py (GPT-2 and Llama 3). */

@@ -92,6 +92,12 @@ started(); described()`;
     assert.deepEqual(readdirSync(options.runsFolder), []);
   });
 
+  it("with a program that is not there is an error, and leaves no folder", async (t) => {
+    const options = { ...trainer(t, ""), nodePath: join(temporaryFolder(t), "no-node") };
+    await assert.rejects(launch(options), /The trainer could not be started: spawn .*no-node ENOENT/);
+    assert.deepEqual(readdirSync(options.runsFolder), []);
+  });
+
   it("of a trainer that dies between its start and its description is an error, and what it wrote stays", async (t) => {
     const options = trainer(t, 'started(); process.kill(process.pid, "SIGKILL")');
     await assert.rejects(launch(options), { message: "The trainer ended without a word before its run began." });
