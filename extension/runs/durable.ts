@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
  */
 export async function replaceFile(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const aside = `${path}.${process.pid}.part`;
+  await rm(aside, { force: true }); // of an earlier process of this number
   try {
     await writeSynced(aside, parts);
     await rename(aside, path);
@@ -19,7 +20,7 @@ export async function replaceFile(path: string, parts: readonly Uint8Array[]): P
 }
 
 async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, "w");
+  const file = await open(path, "wx"); // not through a link
   try {
     for (const part of parts) {
       for (let at = 0; at < part.length;) {

@@ -1,12 +1,13 @@
 /** Starts the trainer as a process of its own, which outlives the editor. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent } from "../protocol/runFolder";
 import type { DeviceChoice } from "./devices";
 import { makeRunFolder } from "./newFolder";
+import { openToAppend, refuseForeign } from "./ownFiles";
 import { goLast } from "./priority";
 import { LineTail } from "./tail";
 import { environmentOf, nodeOf, type TrainerProgram } from "./trainerProgram";
@@ -31,7 +32,8 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
   const resumed = "resume" in source;
   const file = "runFile" in source ? source.runFile : "file" in source ? source.file : "";
   const folder = resumed ? source.resume : await makeRunFolder(options.runsFolder, file);
-  if (!resumed) options.onFolder?.(folder);
+  if (resumed) await refuseForeign(folder);
+  else options.onFolder?.(folder);
   const logPath = join(folder, TRAINER_LOG);
   const before = existsSync(logPath) ? (await stat(logPath)).size : 0;
   const events = new LineTail(join(folder, EVENTS_JSONL));
@@ -60,7 +62,7 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
 }
 
 async function start(options: LaunchOptions, args: string[], logPath: string): Promise<{ child: ChildProcess; ended: Promise<void> }> {
-  const log = await open(logPath, "a");
+  const log = await openToAppend(logPath);
   try {
     const child = spawn(nodeOf(options), [options.trainerScript, ...args], {
       detached: true,

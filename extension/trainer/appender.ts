@@ -2,7 +2,8 @@
  * Appends to a file without making the run wait. What cannot be written (a full disk) stays in memory, in order, and is
  * tried again, and so is a sync that failed: nothing is lost, nothing is written twice, and a fault that has passed is forgotten.
  */
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { openToAppend } from "../runs/ownFiles";
 
 export class Appender {
   private waiting: Uint8Array[] = [];
@@ -33,7 +34,7 @@ export class Appender {
 
   private async write(): Promise<void> {
     try {
-      this.file ??= await open(this.path, "a");
+      this.file ??= await openToAppend(this.path);
       while (this.waiting.length > 0) {
         const bytes = this.waiting.length === 1 ? this.waiting[0]! : Buffer.concat(this.waiting);
         this.waiting = [bytes];

@@ -2,13 +2,14 @@
  * Checkpoints: weights and optimizer state as safetensors, everything else that a bit-identical continuation needs in
  * `__metadata__`. A file under its final name is complete.
  */
-import { lstat, mkdir, open, unlink, type FileHandle } from "node:fs/promises";
+import { mkdir, unlink, type FileHandle } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { crc32 } from "node:zlib";
 import type { KnobValues } from "../protocol/description";
 import { CHECKPOINTS } from "../protocol/runFolder";
 import { encodeHeader, headerLength, parseHeader, PREFIX } from "../protocol/safetensors";
 import { replaceFile, syncFolder } from "../runs/durable";
+import { openToRead, refuseForeignFolder } from "../runs/ownFiles";
 import { listCheckpoints, type Checkpoint } from "../runs/runFolder";
 import type { NamedTensor } from "./addon";
 
@@ -45,8 +46,9 @@ async function makeFolder(path: string): Promise<boolean> {
     await mkdir(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST" && (await lstat(path)).isDirectory()) return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    await refuseForeignFolder(path);
+    return false;
   }
 }
 
@@ -56,6 +58,7 @@ async function makeFolder(path: string): Promise<boolean> {
  */
 export async function pruneCheckpoints(folder: string, keep: number, reached: number, damaged: ReadonlySet<string>): Promise<void> {
   const unusable = ({ file, step }: Checkpoint): boolean => step > reached || damaged.has(relative(folder, file));
+  await refuseForeignFolder(join(folder, CHECKPOINTS));
   const found = await listCheckpoints(folder);
   const order = [...found.filter(unusable), ...found.filter((each) => !unusable(each))];
   for (const { file } of order.slice(0, -Math.max(1, keep))) await unlink(file);
@@ -63,7 +66,7 @@ export async function pruneCheckpoints(folder: string, keep: number, reached: nu
 
 /** Throws with what is wrong with a file that is no complete checkpoint. */
 export async function readCheckpoint(path: string): Promise<CheckpointContent> {
-  const file = await open(path, "r");
+  const file = await openToRead(path);
   try {
     const { size } = await file.stat();
     const length = headerLength(await readExactly(file, new Uint8Array(Math.min(PREFIX, size)), 0), size);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { CHECKPOINTS, CONTROL_JSONL, RUN_JSON, type RunJson } from "../protocol/runFolder";
 import { removeAsides, replaceFile, syncFolder } from "../runs/durable";
 import { isRun } from "../runs/list";
+import { openToAppend, refuseForeign } from "../runs/ownFiles";
 import { UserError } from "../runs/userError";
 import { CHECKPOINT_NAME } from "./checkpoints";
 import { ControlFile } from "./control";
@@ -35,12 +36,14 @@ export async function claim(folder: string, run: RunJson, start: Start): Promise
   try {
     const owner = await thisProcess();
     unlock = await lock(folder, owner);
+    await refuseForeign(folder);
     await removeLeftovers(folder);
     log = new LogWriter(folder, start.from);
     log.event({ type: "started", step: start.step, ...owner, resumedFrom: start.resumedFrom });
     await log.sync();
     if (log.problem) throw log.problem;
     if (isNew) await replaceFile(join(folder, RUN_JSON), [Buffer.from(`${JSON.stringify(run, null, 2)}\n`)]);
+    await (await openToAppend(join(folder, CONTROL_JSONL))).close();
     const control = new ControlFile(folder);
     await syncFolder(folder);
     return held(log, control, unlock);

@@ -9,9 +9,10 @@ export class ControlFile {
   private readonly lines: LineTail;
   private seen = 0;
 
+  /** The file is there, so that a look is one cheap fstat. */
   constructor(folder: string) {
     const path = join(folder, CONTROL_JSONL);
-    this.descriptor = openSync(path, "a+"); // there from the start, so that a look is one cheap fstat
+    this.descriptor = openSync(path, "r");
     this.lines = new LineTail(path);
   }
 

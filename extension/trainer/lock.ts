@@ -1,9 +1,10 @@
 /** One trainer for one run folder: a lock file that names its process. */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { openToRead } from "../runs/ownFiles";
 import { isAlive, processStart } from "../runs/processes";
 import { UserError } from "../runs/userError";
 
@@ -55,11 +56,17 @@ async function acquire(path: string, mine: string): Promise<() => void> {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
+  let file;
   try {
-    return await readFile(path, "utf8");
+    file = await openToRead(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
+  }
+  try {
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { version } from "../../package.json";
 import type { BackendReport, EngineDescription, Knob, KnobValues } from "../protocol/description";
 import { gpusOf, type RunSpec } from "../protocol/runFile";
 import { RUN_JSON, type RunEvent, type RunJson } from "../protocol/runFolder";
+import { refuseForeign } from "../runs/ownFiles";
 import { RunReader } from "../runs/runFolder";
 import type { Addon, Engine } from "./addon";
 import { TrainingBatches } from "./batches";
@@ -73,6 +74,10 @@ export async function openNew(
 
 /** Goes on from the newest whole checkpoint; from the first step when there is none. */
 export async function openResumed(addon: Addon, folder: string, say: (text: string) => void): Promise<Session> {
+  await refuseForeign(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${folder}: expected the folder of a run, it cannot be read: ${error.message}.`);
+  });
   const reader = new RunReader(folder);
   await reader.poll();
   const run = reader.run;
