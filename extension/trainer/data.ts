@@ -1,7 +1,7 @@
 /** What a run trains and validates on: files found by glob, as sequences of tokens. */
 import { readFile, stat } from "node:fs/promises";
-import glob from "fast-glob";
 import type { RunSpec } from "../protocol/runFile";
+import { findFiles } from "./findFiles";
 import { openShard, type Shard } from "./shard";
 import { makeTokenizer } from "./tokenizer";
 import { UserError } from "../runs/userError";
@@ -29,24 +29,26 @@ const BINARY_PREFIX = 8000;
 
 export async function openData(spec: RunSpec): Promise<Data> {
   const notices: string[] = [];
-  const files = await find("data.files", spec.data.files, spec.data.exclude);
-  const held = spec.data.validationFiles.length > 0 ? await find("data.validationFiles", spec.data.validationFiles, spec.data.exclude) : [];
-  const training = files.filter((file) => !held.includes(file));
+  const { files: patterns, validationFiles, exclude } = spec.data;
+  const files = await find("data.files", patterns, exclude, notices);
+  const held =
+    validationFiles.length > 0 ? await find("data.validationFiles", validationFiles, exclude, notices) : new Map<string, string>();
+  const training = [...files].flatMap(([real, path]) => (held.has(real) ? [] : [path]));
   if (training.length === 0) {
     throw new UserError(
-      `data.files matches only files that data.validationFiles holds out (${held.length}). Leave some of them for training.`,
+      `data.files matches only files that data.validationFiles holds out (${held.size}). Leave some of them for training.`,
     );
   }
   const main = await openFiles(training, spec, notices);
-  if (held.length > 0) {
-    const validation = await openFiles(held, spec, notices);
+  if (held.size > 0) {
+    const validation = await openFiles([...held.values()], spec, notices);
     if (validation.vocabulary !== main.vocabulary) {
       throw new UserError(
         `Training data has a vocabulary of ${main.vocabulary}, validation data of ${validation.vocabulary}. Use the same kind of files for both.`,
       );
     }
     return checked(
-      { train: main.tokens, validation: validation.tokens, vocabulary: main.vocabulary, files: training.length + held.length, notices },
+      { train: main.tokens, validation: validation.tokens, vocabulary: main.vocabulary, files: training.length + held.size, notices },
       spec,
     );
   }
@@ -55,16 +57,18 @@ export async function openData(spec: RunSpec): Promise<Data> {
   return checked({ train: part(main.tokens, 0, kept), validation, vocabulary: main.vocabulary, files: training.length, notices }, spec);
 }
 
-/** Sorted, so that the same files make the same data everywhere. */
-async function find(setting: string, patterns: string[], ignore: string[]): Promise<string[]> {
-  const files = await glob(patterns, { ignore, absolute: true, onlyFiles: true, unique: true, suppressErrors: true });
-  if (files.length === 0) {
+/** Paths by what they lead to: a file that is held out is not trained on under another name. */
+async function find(setting: string, patterns: string[], ignore: string[], notices: string[]): Promise<Map<string, string>> {
+  const found = await findFiles(setting, patterns, ignore);
+  notices.push(...found.notices);
+  if (found.files.length === 0) {
     const without = ignore.length > 0 ? ` (without ${ignore.join(", ")})` : "";
+    const why = found.notices.map((notice) => ` ${notice}`).join("");
     throw new UserError(
-      `${setting}: expected files to train on, nothing matches ${patterns.join(", ")}${without}. Globs are relative to the run file.`,
+      `${setting}: expected files to train on, nothing matches ${patterns.join(", ")}${without}. Globs are relative to the run file.${why}`,
     );
   }
-  return files.sort();
+  return new Map(found.files.map(({ path, real }) => [real, path]));
 }
 
 async function openFiles(files: string[], spec: RunSpec, notices: string[]): Promise<{ tokens: Tokens; vocabulary: number }> {
