@@ -11,6 +11,7 @@ import { CHECKPOINT_NAME } from "./checkpoints";
 import { ControlFile } from "./control";
 import { lock, thisProcess } from "./lock";
 import { LogWriter } from "./logWriter";
+import { Presence } from "./presence";
 
 export interface Start {
   /** Steps made so far. */
@@ -24,6 +25,7 @@ export interface Start {
 export interface Claim {
   log: LogWriter;
   control: ControlFile;
+  presence: Presence;
   close(): Promise<void>;
 }
 
@@ -44,9 +46,8 @@ export async function claim(folder: string, run: RunJson, start: Start): Promise
     if (log.problem) throw log.problem;
     if (isNew) await replaceFile(join(folder, RUN_JSON), [Buffer.from(`${JSON.stringify(run, null, 2)}\n`)]);
     await (await openToAppend(join(folder, CONTROL_JSONL))).close();
-    const control = new ControlFile(folder);
     await syncFolder(folder);
-    return held(log, control, unlock);
+    return held(folder, log, unlock);
   } catch (error) {
     await log?.close();
     const left = isNew ? await discard(folder, log?.files ?? []) : "";
@@ -60,15 +61,19 @@ export async function claim(folder: string, run: RunJson, start: Start): Promise
   }
 }
 
-const held = (log: LogWriter, control: ControlFile, unlock: () => void): Claim => ({
-  log,
-  control,
-  close: async () => {
-    await log.close();
-    control.close();
-    unlock();
-  },
-});
+function held(folder: string, log: LogWriter, unlock: () => void): Claim {
+  const presence = new Presence(folder);
+  return {
+    log,
+    presence,
+    control: new ControlFile(folder),
+    close: async () => {
+      await log.close();
+      presence.close();
+      unlock();
+    },
+  };
+}
 
 /** Of a trainer that was killed while it wrote. */
 async function removeLeftovers(folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 /** One trainer for one run folder: a lock file that names its process. */
 import { randomUUID } from "node:crypto";
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { link, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -52,7 +52,12 @@ async function acquire(path: string, mine: string): Promise<() => void> {
       release();
     }
   }
-  return () => rmSync(path, { force: true }); // nobody else removes a living process's lock: it is ours
+  // Nobody else removes a living process's lock; but in the place of a folder that was moved there may be another one, with its own.
+  const ours = lstatSync(path, { bigint: true });
+  return () => {
+    const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (found?.ino === ours.ino && found.dev === ours.dev) rmSync(path, { force: true });
+  };
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import { LOSS_VALIDATION } from "../protocol/tags";
 import { tokensPerStep } from "../runs/compare";
+import { UserError } from "../runs/userError";
 import { validationBatches } from "./batches";
 import { MeasurePlan } from "./measure";
 import { peakMemory } from "./peakMemory";
@@ -56,7 +57,7 @@ export class Loop {
     const { steering, spec } = this.session;
     if (this.step === 0) await this.validate();
     while (this.step < spec.steps) {
-      await steering.obey(this.step);
+      await this.boundary();
       await this.untilWritable();
       if (steering.checkpointAsked) await this.saver.save(this.step, this.loss);
       if (steering.stopping !== undefined) return this.stop(steering.stopping);
@@ -68,6 +69,21 @@ export class Loop {
       } else await this.makeStep();
     }
     await this.finish();
+  }
+
+  /** Between steps: whether this is still a run, and what it is to do. */
+  private async boundary(): Promise<void> {
+    const { steering, presence } = this.session;
+    this.endIfGone(await presence.missing());
+    await steering.obey(this.step);
+  }
+
+  private endIfGone(how: string | undefined): void {
+    if (how === undefined) return;
+    throw new UserError(
+      `${this.session.folder} is no longer the folder of this run: ${how}. The run ends after step ${this.step}. ` +
+        `${this.saver.unsaved} If it was moved, resume it where it is now.`,
+    );
   }
 
   private async makeStep(): Promise<void> {
@@ -178,7 +194,7 @@ export class Loop {
     let tried = performance.now();
     while (log.problem && steering.stopping === undefined) {
       await setTimeout(IDLE);
-      await steering.obey(this.step);
+      await this.boundary();
       if (performance.now() - tried < RETRY) continue;
       await log.flush();
       tried = performance.now();
@@ -191,6 +207,7 @@ export class Loop {
   private async stop(reason: string): Promise<void> {
     const { log } = this.session;
     await this.awaitMeasured();
+    this.endIfGone(await this.session.presence.look());
     const ending = `Stopped (${reason}) after step ${this.step}`;
     const checkpoint = this.step > 0 ? await this.saver.saveLast(this.step, this.loss, ending) : null;
     log.event({ type: "stopped", step: this.step, reason, checkpoint });
@@ -203,6 +220,7 @@ export class Loop {
     await this.validate();
     await log.flush();
     await this.untilWritable();
+    this.endIfGone(await this.session.presence.look());
     this.logMemory();
     if (!this.saver.isSaved(this.step)) await this.saver.saveLast(this.step, this.loss, `All ${this.step} steps are made`);
     const seconds = (performance.now() - this.started) / 1000;

@@ -35,13 +35,19 @@ export class Saver {
       if ("file" in outcome) return outcome.file;
       const failure = `${ending}, but the checkpoint of step ${step} could not be written: ${outcome.why}`;
       if (attempt === ATTEMPTS) {
-        const lost = this.saved === undefined ? "Nothing of the run is saved" : `What came after step ${this.saved} is not saved`;
         const advice = outcome.advice && `${outcome.advice}, then resume it. `;
-        throw new UserError(`${failure} ${advice}${lost}: it goes on from step ${this.saved ?? 0}.`);
+        throw new UserError(`${failure} ${advice}${this.unsaved}`);
       }
       if (attempt === 1) this.session.say(`${failure} Trying again.`);
       await setTimeout(PAUSE);
     }
+  }
+
+  /** What an end without a checkpoint loses. */
+  get unsaved(): string {
+    return this.saved === undefined
+      ? "Nothing of the run is saved: it goes on from step 0."
+      : `What came after step ${this.saved} is not saved: it goes on from step ${this.saved}.`;
   }
 
   isSaved(step: number): boolean {

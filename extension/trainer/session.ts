@@ -14,6 +14,7 @@ import { claim, type Start } from "./claim";
 import { answered } from "./control";
 import { openData, type Data } from "./data";
 import type { LogWriter } from "./logWriter";
+import type { Presence } from "./presence";
 import { Steering } from "./steering";
 import { UserError } from "../runs/userError";
 
@@ -28,6 +29,7 @@ export interface Session {
   data: Data;
   batches: TrainingBatches;
   log: LogWriter;
+  presence: Presence;
   steering: Steering;
   /** Checkpoints that were found damaged, relative to the folder. */
   damaged: Set<string>;
@@ -143,7 +145,7 @@ interface Parts extends Start {
 
 async function open(parts: Parts): Promise<Session> {
   const { folder, run, description, engine, devices, data, step, say } = parts;
-  const { log, control, close } = await claim(folder, run, parts);
+  const { log, control, presence, close } = await claim(folder, run, parts);
   const steered = { description, parameters: engine.parameters(), values: (name: string): KnobValues => engine.values(name) };
   for (const message of data.notices) log.event({ type: "alert", step, severity: "warning", message });
   return {
@@ -155,6 +157,7 @@ async function open(parts: Parts): Promise<Session> {
     devices,
     data,
     log,
+    presence,
     step,
     say,
     damaged: new Set(parts.damaged),

@@ -14,6 +14,9 @@ export class Steering {
   measureAsked = false;
   /** Why, once the run is to stop. */
   stopping: string | undefined;
+  /** Orders that were read: their ids, and lines without one. */
+  private readonly known = new Set<string>();
+  private complained: string | undefined;
 
   constructor(
     private readonly control: ControlFile,
@@ -28,18 +31,36 @@ export class Steering {
    * nobody listened is set now; an old pause or stop was meant for the process that is gone.
    */
   async takeOver(step: number, answered: ReadonlySet<string>): Promise<void> {
-    for (const line of await this.control.read()) {
-      const order = readOrder(line, this.steered);
-      if (order.id === null || answered.has(order.id)) continue;
-      if ("do" in order)
-        this.log.event({ type: "refused", step, order: order.id, reason: "given before the run was resumed; give it again" });
-      else this.take(line, step);
-    }
+    for (const id of answered) this.known.add(id);
+    do {
+      for (const line of (await this.control.read()).lines) {
+        const order = readOrder(line, this.steered);
+        if (order.id === null || answered.has(order.id)) continue;
+        if ("do" in order) {
+          this.known.add(order.id);
+          this.log.event({ type: "refused", step, order: order.id, reason: "given before the run was resumed; give it again" });
+        } else this.take(line, step);
+      }
+    } while (this.control.more);
+    this.complain(step);
   }
 
   /** New orders. `step`: the last one made. */
   async obey(step: number): Promise<void> {
-    for (const line of await this.control.read()) this.take(line, step);
+    const { lines, anew } = await this.control.read();
+    for (const line of lines) this.take(line, step, anew);
+    this.complain(step);
+  }
+
+  /** Once, while orders cannot be read. */
+  private complain(step: number): void {
+    const { problem } = this.control;
+    if (problem === this.complained) return;
+    this.complained = problem;
+    if (problem === undefined) return;
+    const message = `Orders cannot be read: ${problem}. The run goes on, and looks again.`;
+    this.log.event({ type: "alert", step, severity: "warning", message });
+    this.say(message);
   }
 
   pause(step: number, reason: string): void {
@@ -55,8 +76,12 @@ export class Steering {
     this.say("Resumed.");
   }
 
-  private take(line: string, step: number): void {
+  /** `anew`: the line comes from a file that was read before, or one in its place. */
+  private take(line: string, step: number, anew = false): void {
     const order = readOrder(line, this.steered);
+    const key = order.id ?? line;
+    if (anew && this.known.has(key)) return;
+    this.known.add(key);
     if ("refused" in order) this.refuse(order.id ?? "", step, order.refused);
     else if ("do" in order) this.do(order.do, order.id, step);
     else this.set(order, step);
