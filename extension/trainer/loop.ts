@@ -31,6 +31,7 @@ export class Loop {
   private loss: number | null = null;
   private validationLoss: number | null = null;
   private secondsPerStep: number | undefined;
+  private outputIsLost = false;
   private readonly tokensPerStep: number;
 
   constructor(
@@ -41,6 +42,14 @@ export class Loop {
     this.tokensPerStep = tokensPerStep(session.spec);
     this.saver = new Saver(session);
     this.plan = new MeasurePlan(session.spec.diagnostics, session.engine.parameters(), session.description.diagnostics);
+  }
+
+  /** The terminal is gone, or the disk with trainer.log is full: said once where it can be, and no reason to end. */
+  outputFailed(error: Error): void {
+    if (this.outputIsLost) return;
+    this.outputIsLost = true;
+    const message = `What the trainer prints cannot be written: ${error.message}. The run goes on; its log has the numbers.`;
+    this.session.log.event({ type: "alert", step: this.step, severity: "warning", message });
   }
 
   /** Until the last step is made or the run is stopped. Rejects when the engine fails; the run's folder tells it then. */

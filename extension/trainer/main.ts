@@ -48,9 +48,11 @@ async function train(session: Session, progress: ProgressLine): Promise<number> 
       progress.say("Stopping after this step, with a checkpoint. Again: at once, without one.");
     });
   }
+  const loop = new Loop(session, progress);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", (error) => loop.outputFailed(error));
   let code = 0;
   try {
-    await new Loop(session, progress).run();
+    await loop.run();
   } catch (error) {
     progress.end();
     console.error(error instanceof UserError ? error.message : `The run ${spec.name} failed: ${(error as Error).stack}`);
