@@ -11,6 +11,7 @@ import { openToAppend, refuseForeign } from "./ownFiles";
 import { goLast } from "./priority";
 import { LineTail } from "./tail";
 import { environmentOf, nodeOf, type TrainerProgram } from "./trainerProgram";
+import { UserError } from "./userError";
 
 export interface LaunchOptions extends TrainerProgram {
   /** A run file, a run file's content (a template; `file` is where it would stand, for its globs), or a run to go on with. */
@@ -62,7 +63,11 @@ export async function launch(options: LaunchOptions): Promise<{ folder: string; 
 }
 
 async function start(options: LaunchOptions, args: string[], logPath: string): Promise<{ child: ChildProcess; ended: Promise<void> }> {
-  const log = await openToAppend(logPath);
+  const log = await openToAppend(logPath).catch((error: Error) => {
+    throw error instanceof UserError
+      ? error
+      : new UserError(`The trainer's log cannot be written: ${error.message}. Free space, or choose another folder for runs.`);
+  });
   try {
     const child = spawn(nodeOf(options), [options.trainerScript, ...args], {
       detached: true,

@@ -195,7 +195,7 @@ export class Loop {
    */
   private async untilWritable(): Promise<void> {
     const { log, steering, folder, say } = this.session;
-    if (!log.problem) return;
+    if (!log.problem || steering.stopping !== undefined) return;
     const reason = `${folder} cannot be written to (${log.problem.message}). Free space; the run goes on by itself then.`;
     log.event({ type: "alert", step: this.step, severity: "error", message: reason });
     log.event({ type: "paused", step: this.step, reason });
