@@ -17,10 +17,12 @@ const CAREFUL = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Rejects with what was found and what to do when a file of the run is a link, a pipe or the like. Before anything of it is read. */
 export async function refuseForeign(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const { name } = entry;
     const path = join(folder, name);
     if (name === CHECKPOINTS) await refuseForeignFolder(path);
-    else if (name === RUN_JSON || isEventFile(name)) await refuseForeignFile(path, false);
+    // A folder with a log's name is none, and is left alone.
+    else if (name === RUN_JSON || (isEventFile(name) && !entry.isDirectory())) await refuseForeignFile(path, false);
     else if (APPENDED.includes(name)) await refuseForeignFile(path, true);
   }
 }

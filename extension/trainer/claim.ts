@@ -62,7 +62,7 @@ export async function claim(folder: string, run: RunJson, start: Start): Promise
 }
 
 function held(folder: string, log: LogWriter, unlock: () => void): Claim {
-  const presence = new Presence(folder);
+  const presence = new Presence(folder, log.files);
   return {
     log,
     presence,

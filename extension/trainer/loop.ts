@@ -6,6 +6,7 @@ import { UserError } from "../runs/userError";
 import { validationBatches } from "./batches";
 import { MeasurePlan } from "./measure";
 import { peakMemory } from "./peakMemory";
+import type { Loss } from "./presence";
 import { ProgressLine } from "./progress";
 import { Saver } from "./saver";
 import { scheduleFactor } from "./schedule";
@@ -83,15 +84,17 @@ export class Loop {
   /** Between steps: whether this is still a run, and what it is to do. */
   private async boundary(): Promise<void> {
     const { steering, presence } = this.session;
-    this.endIfGone(await presence.missing());
+    await this.endIfLost(await presence.missing());
     await steering.obey(this.step);
   }
 
-  private endIfGone(how: string | undefined): void {
-    if (how === undefined) return;
+  private async endIfLost(loss: Loss | undefined): Promise<void> {
+    if (!loss) return;
+    const { folder } = this.session;
+    if (loss.isOwn && this.step > 0) await this.saver.save(this.step, this.loss);
+    const advice = loss.isOwn ? "Put it back, then resume the run." : "If it was moved, resume the run where it is now.";
     throw new UserError(
-      `${this.session.folder} is no longer the folder of this run: ${how}. The run ends after step ${this.step}. ` +
-        `${this.saver.unsaved} If it was moved, resume it where it is now.`,
+      `${folder} is no longer the folder of this run: ${loss.how}. The run ends after step ${this.step}. ${this.saver.unsaved} ${advice}`,
     );
   }
 
@@ -216,7 +219,7 @@ export class Loop {
   private async stop(reason: string): Promise<void> {
     const { log } = this.session;
     await this.awaitMeasured();
-    this.endIfGone(await this.session.presence.look());
+    await this.endIfLost(await this.session.presence.look());
     const ending = `Stopped (${reason}) after step ${this.step}`;
     const checkpoint = this.step > 0 ? await this.saver.saveLast(this.step, this.loss, ending) : null;
     log.event({ type: "stopped", step: this.step, reason, checkpoint });
@@ -229,7 +232,7 @@ export class Loop {
     await this.validate();
     await log.flush();
     await this.untilWritable();
-    this.endIfGone(await this.session.presence.look());
+    await this.endIfLost(await this.session.presence.look());
     this.logMemory();
     if (!this.saver.isSaved(this.step)) await this.saver.saveLast(this.step, this.loss, `All ${this.step} steps are made`);
     const seconds = (performance.now() - this.started) / 1000;

@@ -1,12 +1,23 @@
 /** A living run whose files are taken away: it hears its orders as long as it can, and ends when nobody could find it. */
 import assert from "node:assert/strict";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { order } from "../../extension/runs/order";
 import { lock, thisProcess } from "../../extension/trainer/lock";
 import { until } from "./folders";
-import { begin, eventOf, eventsOf, read, type Running } from "./runs";
+import { begin, eventOf, eventsOf, read, resume, type Running } from "./runs";
 
 const endless = { steps: 1e6, checkpoints: { every: 10, keep: 2 } };
 const slow = { milliseconds: 2 };
@@ -83,7 +94,7 @@ describe("a run ends, with what is not saved, when its folder", () => {
       name: "UserError",
       message: new RegExp(
         `^${running.folder} is no longer the folder of this run: ${how}\\. The run ends after step \\d+\\. ` +
-          `What came after step \\d+ is not saved: it goes on from step \\d+\\. If it was moved, resume it where it is now\\.$`,
+          `What came after step \\d+ is not saved: it goes on from step \\d+\\. If it was moved, resume the run where it is now\\.$`,
       ),
     });
 
@@ -127,6 +138,38 @@ describe("a run ends, with what is not saved, when its folder", () => {
     folder = running.folder;
     await ends(running, "it was deleted or moved");
   });
+
+  for (const [name, how] of [
+    ["events.jsonl", "deleted or moved"],
+    ["events.out.", "deleted or moved"],
+    ["events.out.", "replaced"],
+    ["run.json", "deleted or moved"],
+  ] as const) {
+    it(`has no ${name} any more, for it was ${how}: it is saved, and goes on from there once that is back`, async (t) => {
+      const running = await begin(t, { ...endless, checkpoints: { every: 0 } }, slow);
+      await until("steps", () => running.session.batches.position > 40);
+      const path = join(
+        running.folder,
+        readdirSync(running.folder).find((each) => each.startsWith(name))!,
+      );
+      renameSync(path, `${path}.aside`);
+      if (how === "replaced") cpSync(`${path}.aside`, path);
+      const ending = await running.done.then(
+        () => "",
+        (error: Error) => error.message,
+      );
+      const step = /What came after step (\d+) is not saved: it goes on from step \1\. Put it back, then resume the run\.$/.exec(
+        ending,
+      )?.[1];
+      assert.match(ending, new RegExp(`: its ${name}.* was ${how}\\. The run ends after step ${step}\\.`));
+      renameSync(`${path}.aside`, path);
+      const again = await resume(running.folder, slow);
+      assert.equal(again.session.step, Number(step));
+      await order(running.folder, { do: "stop" });
+      await again.done;
+      assert.deepEqual((await read(running.folder)).warnings, []);
+    });
+  }
 
   it("is not missed by one that is moved away and back", async (t) => {
     const running = await begin(t, endless, slow);

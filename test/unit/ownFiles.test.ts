@@ -18,6 +18,7 @@ import { basename, join, resolve } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { launch } from "../../extension/runs/launch";
 import { order } from "../../extension/runs/order";
+import { refuseForeign } from "../../extension/runs/ownFiles";
 import { lock, thisProcess } from "../../extension/trainer/lock";
 import { temporaryFolder } from "./folders";
 import { begin, eventOf, read, resume } from "./runs";
@@ -121,6 +122,12 @@ describe("resuming a run that has", { skip: process.platform === "win32" && "lin
       assert.deepEqual(readdirSync(folder).sort(), [...new Set(["trainer.lock", name])].sort(), "and nothing is left of the attempt");
     }
     untouched(place);
+  });
+
+  it("a folder with a log's name is not refused: it is none", async (t) => {
+    const { folder } = await workplace(t);
+    mkdirSync(join(folder, "kept.tfevents.old"));
+    await refuseForeign(folder);
   });
 
   it("a folder that its user reaches through a link goes on", async (t) => {
