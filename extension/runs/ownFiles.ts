@@ -17,7 +17,10 @@ const CAREFUL = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** Rejects with what was found and what to do when a file of the run is a link, a pipe or the like. Before anything of it is read. */
 export async function refuseForeign(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: Error) => {
+    throw new UserError(`${folder}: expected the folder of a run, it cannot be read: ${error.message}.`);
+  });
+  for (const entry of entries) {
     const { name } = entry;
     const path = join(folder, name);
     if (name === CHECKPOINTS) await refuseForeignFolder(path);

@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { RUN_JSON } from "../protocol/runFolder";
 
 /** Milliseconds between looks. */
-const EVERY = 1000;
+const EVERY = 500;
 
 export interface Loss {
   /** A sentence's end. */

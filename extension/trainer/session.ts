@@ -76,10 +76,7 @@ export async function openNew(
 
 /** Goes on from the newest whole checkpoint; from the first step when there is none. */
 export async function openResumed(addon: Addon, folder: string, say: (text: string) => void): Promise<Session> {
-  await refuseForeign(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${folder}: expected the folder of a run, it cannot be read: ${error.message}.`);
-  });
+  await refuseForeign(folder);
   const reader = new RunReader(folder);
   await reader.poll();
   const run = reader.run;

@@ -181,6 +181,8 @@ describe("a trainer whose files fail", { skip: unable(), timeout: 120_000 }, () 
     ).map(async ([fault, code]) => {
       const trainer = await Trainer.begin(t, library).trains();
       trainer.fail(fault);
+      const word = fault.includes(".safetensors") ? /could not be written/ : /cannot be written to/;
+      await until(`a word of ${fault}`, () => word.test(trainer.said));
       await trainer.stops(1);
       const ending = new RegExp(
         `Stopped \\(ordered\\) after step \\d+, but the checkpoint .*${code}.*What came after step \\d+ is not saved`,

@@ -130,6 +130,13 @@ describe("resuming a run that has", { skip: process.platform === "win32" && "lin
     await refuseForeign(folder);
   });
 
+  it("no folder is said, by the launcher and by the trainer", async (t) => {
+    const nowhere = join(temporaryFolder(t), "nowhere");
+    const expected = { name: "UserError", message: new RegExp(`^${nowhere}: expected the folder of a run, it cannot be read: ENOENT`) };
+    await assert.rejects(resume(nowhere), expected);
+    await assert.rejects(launch({ source: { resume: nowhere }, runsFolder: "", trainerScript: resolve("dist/trainer.js") }), expected);
+  });
+
   it("a folder that its user reaches through a link goes on", async (t) => {
     const place = await workplace(t);
     const way = join(temporaryFolder(t), basename(place.folder));
