@@ -13,7 +13,7 @@ export async function replaceFile(path: string, parts: readonly Uint8Array[]): P
     await writeSynced(aside, parts);
     await rename(aside, path);
   } catch (error) {
-    await rm(aside, { force: true });
+    await rm(aside, { force: true }).catch(() => undefined); // then it goes when the run is opened again
     throw error;
   }
   await syncFolder(dirname(path));

@@ -69,10 +69,13 @@ export class Loop {
     while (this.step < spec.steps) {
       await this.boundary();
       await this.untilWritable();
-      if (steering.checkpointAsked) await this.saver.save(this.step, this.loss);
       if (steering.stopping !== undefined) return this.stop(steering.stopping);
+      if (steering.checkpointAsked) {
+        steering.checkpointAsked = false;
+        await this.saver.save(this.step, this.loss);
+      }
       if (steering.measureAsked) this.plan.measureAll();
-      steering.measureAsked = steering.checkpointAsked = false;
+      steering.measureAsked = false;
       if (steering.paused !== undefined && !steering.stepping) {
         await this.awaitMeasured();
         await setTimeout(IDLE);

@@ -21,11 +21,16 @@ export class Saver {
 
   /** When it cannot be written, this is said and the run goes on. `loss`: of step `step`, the last one made. */
   async save(step: number, loss: number | null): Promise<void> {
+    const { log, steering, say } = this.session;
     const outcome = await this.attempt(loss);
     if ("file" in outcome) return;
-    const message = `The checkpoint of step ${step} could not be written: ${outcome.why}${outcome.advice && ` ${outcome.advice}, then order another one.`}`;
-    this.session.log.event({ type: "alert", step, severity: "error", message });
-    this.session.say(message);
+    // The run waits for its log before the next step, and makes up for it then.
+    const waits = log.problem !== undefined;
+    if (waits) steering.checkpointAsked = true;
+    const advice = waits ? " It will be once the log can be." : outcome.advice && ` ${outcome.advice}, then order another one.`;
+    const message = `The checkpoint of step ${step} could not be written: ${outcome.why}${advice}`;
+    log.event({ type: "alert", step, severity: "error", message });
+    say(message);
   }
 
   /** What the run ends with, relative to its folder. `ending`: how it ends, a sentence's begin. Rejects with what is not saved. */
