@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openWorkbench } from "./browser.mjs";
-import { testVsix } from "./package.mjs";
+import { pack, testVsix } from "./package.mjs";
 import { artifacts, dist, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { Failure, print, step } from "./shell.mjs";
@@ -35,10 +35,9 @@ export function makeTestExtension(source) {
 }
 
 async function packTests(file) {
-  const { createVSIX } = await import("@vscode/vsce");
   const source = join(folder, "extension");
   makeTestExtension(source);
-  await createVSIX({ cwd: source, packagePath: file, dependencies: false, allowMissingRepository: true, skipLicense: true });
+  await pack(source, file, ["--skip-license"]);
 }
 
 /**

@@ -11,6 +11,7 @@ import { capture, entry, Failure, isProgram, step } from "./shell.mjs";
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 /** Bytes, with both backends. */
 const LARGEST_PACKAGE = 12.5e6;
+const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
 const target = `${process.platform}-${process.arch}`;
 
 /** The licence text of one npm package that was bundled. */
@@ -50,20 +51,18 @@ async function writeNotices() {
   writeFileSync(join(dist, "THIRD-PARTY-NOTICES.txt"), [head, ...parts].join(`\n\n${"=".repeat(80)}\n\n`) + "\n");
 }
 
+/** Packs the extension in a folder. As a program of its own: as a function it prints every file. */
+export const pack = (folder, file, options) =>
+  capture(process.execPath, [vsce, "package", "--out", file, "--no-dependencies", "--allow-missing-repository", ...options], {
+    cwd: folder,
+  });
+
 /** Packs what is built into `file`. */
 export async function packVsix(file) {
-  const { createVSIX } = await import("@vscode/vsce");
   if (!existsSync(addonBinary)) throw new Failure(`${addonBinary} is not there: run \`npm run build\` first.`);
   await writeNotices();
   mkdirSync(dirname(file), { recursive: true });
-  await createVSIX({
-    cwd: root,
-    packagePath: file,
-    target,
-    dependencies: false,
-    rewriteRelativeLinks: false,
-    allowMissingRepository: true,
-  });
+  await pack(root, file, ["--target", target, "--no-rewrite-relative-links"]);
   const { size } = statSync(file);
   if (size > LARGEST_PACKAGE)
     throw new Failure(`The package should have at most ${LARGEST_PACKAGE / 1e6} MB, but has ${(size / 1e6).toFixed(1)} MB.`);
