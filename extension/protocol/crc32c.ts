@@ -6,14 +6,12 @@ const table = new Uint32Array(256).map((_, byte) => {
   return crc;
 });
 
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
+/** Goes on from the checksum of what comes before; 0 at the beginning. */
+export function crc32c(bytes: Uint8Array, before = 0, begin = 0, end = bytes.length): number {
+  let crc = ~before;
+  for (let i = begin; i < end; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
+  return ~crc >>> 0;
 }
 
 /** As TFRecord stores it, so that a checksum of data that holds checksums stays strong (tensorflow/core/lib/hash/crc32c.h). */
-export function maskedCrc32c(bytes: Uint8Array): number {
-  const crc = crc32c(bytes);
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-}
+export const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

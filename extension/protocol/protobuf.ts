@@ -10,6 +10,11 @@ export class MessageWriter {
   private view = new DataView(this.buffer.buffer);
   private length = 0;
 
+  /** Bytes so far. */
+  get size(): number {
+    return this.length;
+  }
+
   finish(): Uint8Array {
     return this.buffer.slice(0, this.length);
   }
@@ -94,8 +99,16 @@ export interface Field {
 
 const none = new Uint8Array(0);
 
-/** Throws on a message that ends in the middle of a field or uses an unknown wire type. */
-export function* fields(message: Uint8Array): Generator<Field> {
+/** More fields than any message has that is read in one piece; those of a step's summary are read one by one. */
+const MOST_FIELDS = 100_000;
+/** A key holds 29 bits of field number and 3 of wire type. */
+const MOST_KEY = 2 ** 32 - 1;
+
+/**
+ * Every field takes at least one byte further. Throws on a message that ends in the middle of a field, uses an unknown wire
+ * type or field number 0, or has more than `most` fields.
+ */
+export function* fields(message: Uint8Array, most = MOST_FIELDS): Generator<Field> {
   let at = 0;
   const varint = (): number => {
     let value = 0;
@@ -114,12 +127,16 @@ export function* fields(message: Uint8Array): Generator<Field> {
     }
   };
   const take = (length: number): Uint8Array => {
-    if (at + length > message.length) throw new Error("message ends within a field");
+    // A length is a varint, which may be negative: it would lead back to bytes that were read.
+    if (length < 0) throw new Error(`a field claims ${length} bytes`);
+    if (length > message.length - at) throw new Error("message ends within a field");
     at += length;
     return message.subarray(at - length, at);
   };
-  while (at < message.length) {
+  for (let count = 0; at < message.length; count++) {
+    if (count === most) throw new Error(`a message has more than ${most} fields`);
     const key = varint();
+    if (key < 8 || key > MOST_KEY) throw new Error(`${key} is no key of a field`);
     const number = Math.floor(key / 8);
     const type = key % 8;
     if (type === VARINT) yield { number, type, value: varint(), data: none };
@@ -130,16 +147,21 @@ export function* fields(message: Uint8Array): Generator<Field> {
   }
 }
 
-const view = (data: Uint8Array): DataView => new DataView(data.buffer, data.byteOffset, data.byteLength);
+const decoder = new TextDecoder();
 
-export const float64 = (data: Uint8Array): number => view(data).getFloat64(0, true);
-export const float32 = (data: Uint8Array): number => view(data).getFloat32(0, true);
-export const text = (data: Uint8Array): string => new TextDecoder().decode(data);
+export const text = (data: Uint8Array): string => decoder.decode(data);
 
-/** A repeated double or float: packed, or one of its single values. */
+/** Throws when there are not exactly as many bytes as a number of this size takes. */
+export function float(data: Uint8Array, bytes: 4 | 8): number {
+  if (data.length !== bytes) throw new Error(`expected a number of ${bytes} bytes, received ${data.length}`);
+  const view = new DataView(data.buffer, data.byteOffset, bytes);
+  return bytes === 8 ? view.getFloat64(0, true) : view.getFloat32(0, true);
+}
+
+/** A repeated double or float, packed or one of its single values, as a copy. Throws when they do not fill the bytes. */
 export function floats(data: Uint8Array, bytes: 4 | 8): Float64Array {
-  const from = view(data);
-  const values = new Float64Array(Math.floor(data.length / bytes));
-  for (let i = 0; i < values.length; i++) values[i] = bytes === 8 ? from.getFloat64(i * 8, true) : from.getFloat32(i * 4, true);
-  return values;
+  if (data.length % bytes !== 0) throw new Error(`expected numbers of ${bytes} bytes, received ${data.length} bytes`);
+  // Aligned; little-endian, as every processor is that this runs on.
+  const { buffer } = new Uint8Array(data);
+  return bytes === 8 ? new Float64Array(buffer) : new Float64Array(new Float32Array(buffer));
 }

@@ -117,10 +117,9 @@ function parseEntry(name: string, value: unknown, dataLength: number): TensorEnt
   if (!isObject(value)) throw new Error(`${name} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   const size = typeof dtype === "string" ? SIZES[dtype] : undefined;
-  if (size === undefined) throw new Error(`${name}: unknown dtype ${JSON.stringify(dtype)}`);
-  if (!isSizes(shape)) throw new Error(`${name}: expected a shape of non-negative integers, got ${JSON.stringify(shape)}`);
-  if (!isSizes(offsets) || offsets.length !== 2)
-    throw new Error(`${name}: expected data_offsets [begin, end], got ${JSON.stringify(offsets)}`);
+  if (size === undefined) throw new Error(`${name}: unknown dtype ${shown(dtype)}`);
+  if (!isSizes(shape)) throw new Error(`${name}: expected a shape of non-negative integers, got ${shown(shape)}`);
+  if (!isSizes(offsets) || offsets.length !== 2) throw new Error(`${name}: expected data_offsets [begin, end], got ${shown(offsets)}`);
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataLength) throw new Error(`${name}: bytes ${begin} to ${end} are not within the file's ${dataLength}`);
   if (elements(shape) * size !== end - begin) {
@@ -162,6 +161,12 @@ export function float64(tensor: Tensor): Float64Array {
 function expectType(tensor: Tensor, dtype: string): void {
   if (tensor.dtype !== dtype) throw new Error(`expected a tensor of ${dtype}, got ${tensor.dtype}`);
 }
+
+/** Short, however long what the header holds is. */
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+};
 
 const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 

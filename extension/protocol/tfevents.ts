@@ -3,7 +3,7 @@
  * framework/summary.proto, framework/tensor.proto). Written as PyTorch's SummaryWriter does (simple_value and
  * HistogramProto, vectors as rank-1 double tensors); read also as TensorFlow 2 writes (tensors for everything).
  */
-import { BYTES, fields, FIXED32, FIXED64, float32, float64, floats, MessageWriter, text } from "./protobuf";
+import { BYTES, fields, FIXED32, FIXED64, float, floats, MessageWriter, text, VARINT } from "./protobuf";
 import type { Histogram } from "./series";
 import { frameRecord } from "./tfrecord";
 
@@ -14,7 +14,8 @@ export type LogValue =
   | { tag: string; shape: "histogram"; value: HistogramValue }
   | { tag: string; shape: "vector"; value: Float64Array };
 
-export interface LogEvent {
+/** What an event says of all its values. */
+export interface EventHead {
   /** Seconds since the epoch. */
   wallTime: number;
   step: number;
@@ -22,16 +23,25 @@ export interface LogEvent {
   fileVersion: string | null;
   /** A writer (re)started: whatever was logged at `step` or later is superseded. */
   sessionStart: boolean;
-  values: LogValue[];
 }
 
 const FILE_VERSION = "brain.Event:2";
 const SESSION_START = 1;
+/** TensorFlow's plugin of histograms as tensors [k, 3]. */
+const HISTOGRAMS = "histograms";
 /** tensor.proto, DataType: DT_FLOAT, DT_DOUBLE. */
 const FLOAT = 1;
 const DOUBLE = 2;
 /** summary.proto, DataClass: a tensor that a plugin reads. */
 const DATA_CLASS_TENSOR = 2;
+/** Bytes after which the values of a step go on in another record: readers hold a record in memory and refuse very long ones. */
+const FULL = 1 << 20;
+/** Characters of a tag: three names of 200, and room. */
+const MOST_TAG = 1000;
+/** Numbers of a vector or buckets of a histogram: sixteen times the widest model's singular values. */
+const MOST_NUMBERS = 1 << 20;
+/** Seconds since the epoch that a date can hold (ECMA-262, 21.4.1.1). */
+const MOST_TIME = 8.64e12;
 
 /** A file's first record. */
 export const encodeFileVersion = (wallTime: number): Uint8Array =>
@@ -48,15 +58,30 @@ export const encodeSessionStart = (wallTime: number, step: number): Uint8Array =
     event.message(7, (session) => session.integer(1, SESSION_START));
   });
 
-/** One framed record with all values of a step. */
-export const encodeValues = (wallTime: number, step: number, values: readonly LogValue[]): Uint8Array =>
-  record((event) => {
-    event.double(1, wallTime);
-    event.integer(2, step);
-    event.message(5, (summary) => {
-      for (const value of values) summary.message(1, (message) => writeValue(message, value));
-    });
-  });
+/** All values of a step: a framed record, or several where they are many. */
+export function encodeValues(wallTime: number, step: number, values: readonly LogValue[]): Uint8Array {
+  const records: Uint8Array[] = [];
+  let next = 0;
+  do {
+    records.push(
+      record((event) => {
+        event.double(1, wallTime);
+        event.integer(2, step);
+        event.message(5, (summary) => {
+          for (; next < values.length && summary.size < FULL; next++) summary.message(1, (message) => writeValue(message, values[next]!));
+        });
+      }),
+    );
+  } while (next < values.length);
+  if (records.length === 1) return records[0]!;
+  const all = new Uint8Array(records.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const each of records) {
+    all.set(each, at);
+    at += each.length;
+  }
+  return all;
+}
 
 function record(write: (event: MessageWriter) => void): Uint8Array {
   const event = new MessageWriter();
@@ -105,50 +130,68 @@ function writeHistogram(message: MessageWriter, { edges, counts, min, max, count
 
 /**
  * Decodes a file's records in order: TensorFlow 2 says only at a tag's first value what its tensors mean.
- * `decode` throws on a record whose checksum is right and whose content is not an Event.
+ * Both methods throw on a record whose checksum is right and whose content is not an Event.
  */
 export class EventDecoder {
-  private readonly plugins = new Map<string, string>();
+  /** Tags whose tensors are histograms. */
+  private readonly histograms = new Set<string>();
 
-  decode(data: Uint8Array): LogEvent {
-    const event: LogEvent = { wallTime: 0, step: 0, fileVersion: null, sessionStart: false, values: [] };
+  head(data: Uint8Array): EventHead {
+    const event: EventHead = { wallTime: 0, step: 0, fileVersion: null, sessionStart: false };
     for (const { number, type, value, data: bytes } of fields(data)) {
-      if (number === 1 && type === FIXED64) event.wallTime = float64(bytes);
-      else if (number === 2) event.step = value;
-      else if (number === 3) event.fileVersion = text(bytes);
-      else if (number === 5 && type === BYTES) this.summary(bytes, event.values);
+      if (number === 1 && type === FIXED64) event.wallTime = float(bytes, 8);
+      else if (number === 2 && type === VARINT) event.step = value;
+      else if (number === 3 && type === BYTES) event.fileVersion = text(bytes.subarray(0, MOST_TAG));
       else if (number === 7 && type === BYTES) {
         for (const field of fields(bytes)) if (field.number === 1) event.sessionStart = field.value === SESSION_START;
       }
     }
+    if (!(Math.abs(event.wallTime) <= MOST_TIME)) throw new Error(`${event.wallTime} is no time`);
     return event;
   }
 
-  /** Images, texts, graphs and other plugins' tensors are passed over. */
-  private summary(data: Uint8Array, into: LogValue[]): void {
-    for (const { number, type, data: bytes } of fields(data)) {
-      if (number !== 1 || type !== BYTES) continue;
-      let tag = "";
-      let found: Shaped | undefined;
-      let tensor: Uint8Array | undefined;
-      for (const field of fields(bytes)) {
-        if (field.number === 1) tag = text(field.data);
-        else if (field.number === 2 && field.type === FIXED32) found = { shape: "scalar", value: float32(field.data) };
-        else if (field.number === 5) found = { shape: "histogram", value: readHistogram(field.data) };
-        else if (field.number === 8) tensor = field.data;
-        else if (field.number === 9) this.metadata(tag, field.data);
+  /**
+   * The event's values, one by one, so that a reader of very many can let others run between them. Undefined in place of
+   * images, texts, graphs and other plugins' tensors, which are passed over.
+   */
+  *values(data: Uint8Array): Generator<LogValue | undefined> {
+    for (const { number, type, data: summary } of fields(data)) {
+      if (number !== 5 || type !== BYTES) continue;
+      for (const field of fields(summary, Infinity)) {
+        yield field.number === 1 && field.type === BYTES ? this.value(field.data) : undefined;
       }
-      if (tensor) found = readTensor(tensor, this.plugins.get(tag));
-      if (found) into.push({ tag, ...found });
     }
+  }
+
+  private value(data: Uint8Array): LogValue | undefined {
+    let tag = "";
+    let found: Shaped | undefined;
+    let tensor: Uint8Array | undefined;
+    for (const { number, type, data: bytes } of fields(data)) {
+      if (number === 1 && type === BYTES) tag = readTag(bytes);
+      else if (number === 2 && type === FIXED32) found = { shape: "scalar", value: float(bytes, 4) };
+      else if (number === 5 && type === BYTES) found = { shape: "histogram", value: readHistogram(bytes) };
+      else if (number === 8 && type === BYTES) tensor = bytes;
+      else if (number === 9 && type === BYTES) this.metadata(tag, bytes);
+    }
+    if (tensor) found = readTensor(tensor, this.histograms.has(tag));
+    return found && { tag, ...found };
   }
 
   private metadata(tag: string, data: Uint8Array): void {
     for (const field of fields(data)) {
-      if (field.number !== 1) continue;
-      for (const plugin of fields(field.data)) if (plugin.number === 1) this.plugins.set(tag, text(plugin.data));
+      if (field.number !== 1 || field.type !== BYTES) continue;
+      for (const { number, data: name } of fields(field.data)) {
+        // The only one whose tensors would not be understood without its name.
+        if (number === 1 && text(name.subarray(0, MOST_TAG)) === HISTOGRAMS) this.histograms.add(tag);
+      }
     }
   }
+}
+
+function readTag(data: Uint8Array): string {
+  if (data.length > MOST_TAG) throw new Error(`a tag of ${data.length} bytes, at most ${MOST_TAG} are read`);
+  return text(data);
 }
 
 type Shaped = LogValue extends infer V ? (V extends LogValue ? Omit<V, "tag"> : never) : never;
@@ -156,12 +199,23 @@ type Shaped = LogValue extends infer V ? (V extends LogValue ? Omit<V, "tag"> : 
 /** Repeated doubles, packed or not. */
 class Doubles {
   private parts: Float64Array[] = [];
+  private length = 0;
+
   add(data: Uint8Array, bytes: 4 | 8): void {
+    this.length += data.length / bytes;
+    if (this.length > MOST_NUMBERS) throw new Error(`more than ${MOST_NUMBERS} numbers at one tag`);
     this.parts.push(floats(data, bytes));
   }
+
   all(): Float64Array {
     if (this.parts.length === 1) return this.parts[0]!;
-    return Float64Array.from(this.parts.flatMap((part) => [...part]));
+    const all = new Float64Array(this.length);
+    let at = 0;
+    for (const part of this.parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
   }
 }
 
@@ -170,7 +224,7 @@ function readHistogram(data: Uint8Array): HistogramValue {
   const limits = new Doubles();
   const buckets = new Doubles();
   for (const { number, data: bytes } of fields(data)) {
-    if (number >= 1 && number <= 5) moments[number] = float64(bytes);
+    if (number >= 1 && number <= 5) moments[number] = float(bytes, 8);
     else if (number === 6) limits.add(bytes, 8);
     else if (number === 7) buckets.add(bytes, 8);
   }
@@ -190,7 +244,7 @@ function readHistogram(data: Uint8Array): HistogramValue {
 }
 
 /** Rank 0: a scalar. [k, 3] of the histograms plugin: left, right, count. Rank 1: a vector. Others are not ours. */
-function readTensor(data: Uint8Array, plugin: string | undefined): Shaped | undefined {
+function readTensor(data: Uint8Array, isHistogram: boolean): Shaped | undefined {
   let type = 0;
   const dimensions: number[] = [];
   const values = new Doubles();
@@ -201,7 +255,7 @@ function readTensor(data: Uint8Array, plugin: string | undefined): Shaped | unde
         if (shape.number !== 2) continue;
         let size = 0;
         for (const dimension of fields(shape.data)) if (dimension.number === 1) size = dimension.value;
-        dimensions.push(size);
+        if (dimensions.push(size) > 2) return undefined;
       }
     } else if (number === 4) values.add(bytes, type === DOUBLE ? 8 : 4);
     else if (number === 5) values.add(bytes, 4);
@@ -211,7 +265,7 @@ function readTensor(data: Uint8Array, plugin: string | undefined): Shaped | unde
   const all = values.all();
   if (dimensions.length === 0 && all.length === 1) return { shape: "scalar", value: all[0]! };
   if (dimensions.length === 1 && all.length === dimensions[0]) return { shape: "vector", value: all };
-  if (plugin === "histograms" && dimensions.length === 2 && dimensions[1] === 3 && all.length === dimensions[0]! * 3) {
+  if (isHistogram && dimensions.length === 2 && dimensions[1] === 3 && all.length === dimensions[0]! * 3) {
     return { shape: "histogram", value: fromTriples(all) };
   }
   return undefined;

@@ -2,22 +2,27 @@
  * TFRecord framing: uint64 length, masked CRC-32C of the length, data, masked CRC-32C of the data; little-endian.
  *
  * The reader takes a file in pieces of any size. An incomplete record is "not yet"; a damaged one is reported with its
- * byte and passed over: by its length where the length is sound, else by looking for the next sound record.
+ * byte and passed over: by its length where the length is sound, else by looking for the next sound record, as far as
+ * there is hope. No call works for long: what a record's bytes cost is paid as they come.
  */
-import { maskedCrc32c } from "./crc32c";
+import { crc32c, masked } from "./crc32c";
 
 const HEADER = 12;
 const FOOTER = 4;
-/** How far `next` looks for a sound record before it hands control back, so that no reader blocks for long. */
+/** How far `next` looks for a sound record before it hands control back. */
 const SCAN = 1 << 15;
+/** How far it looks in all: a file without a sound record for so long (a hole, a disk's image) holds none. */
+const HOPE = 1 << 24;
+/** Bytes of the longest record that is kept in memory to be read; a graph or a video of another tool may be longer. */
+export const MOST_RECORD = 1 << 25;
 
 export function frameRecord(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(HEADER + data.length + FOOTER);
   const view = new DataView(record.buffer);
   view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(8, maskedCrc32c(record.subarray(0, 8)), true);
+  view.setUint32(8, masked(crc32c(record.subarray(0, 8))), true);
   record.set(data, HEADER);
-  view.setUint32(HEADER + data.length, maskedCrc32c(data), true);
+  view.setUint32(HEADER + data.length, masked(crc32c(data)), true);
   return record;
 }
 
@@ -25,67 +30,100 @@ export type Item =
   | { kind: "record"; offset: number; data: Uint8Array }
   | { kind: "damage"; offset: number; what: string }
   /** Still looking for a sound record: call again. */
-  | { kind: "scanning" };
+  | { kind: "scanning" }
+  /** There is no use in reading on: said once, and nothing after it. */
+  | { kind: "hopeless"; offset: number; what: string };
 
 export class RecordReader {
   private buffer: Uint8Array = new Uint8Array(0);
-  /** Of the next unread byte, in the buffer. */
+  private view = new DataView(this.buffer.buffer);
+  /** Of the next unread byte, in the buffer, and where what was pushed ends. */
   private at = 0;
+  private end = 0;
   /** Of the buffer's first byte, in the file. */
   private base = 0;
-  private scanning = false;
+  /** Where the search for a sound record began, in the file. */
+  private lost: number | undefined;
+  /** Checksum of the first `summed` bytes of the record at `at`. */
+  private sum = 0;
+  private summed = 0;
 
-  /** Bytes of the file handed in so far: where to read on. */
+  /** Where in the file to read on. */
   get received(): number {
-    return this.base + this.buffer.length;
+    return this.base + this.end;
   }
 
+  /** The chunk is the reader's from now on. */
   push(chunk: Uint8Array): void {
-    const rest = this.buffer.subarray(this.at);
-    this.base += this.at;
-    this.at = 0;
-    if (rest.length === 0) {
-      this.buffer = chunk;
+    const rest = this.end - this.at;
+    if (rest > 0 && this.end + chunk.length <= this.buffer.length) {
+      this.buffer.set(chunk, this.end);
+      this.end += chunk.length;
       return;
     }
-    this.buffer = new Uint8Array(rest.length + chunk.length);
-    this.buffer.set(rest);
-    this.buffer.set(chunk, rest.length);
+    // Twice as long, so that a long record in many pieces is copied a few times, not once a piece.
+    const buffer = rest === 0 ? chunk : new Uint8Array(rest < chunk.length ? rest + chunk.length : 2 * rest);
+    if (rest > 0) {
+      buffer.set(this.buffer.subarray(this.at, this.end));
+      buffer.set(chunk, rest);
+    }
+    this.base += this.at;
+    this.at = 0;
+    this.end = rest + chunk.length;
+    this.buffer = buffer;
+    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   }
 
-  /** Undefined: nothing more until the next `push`. A record's data is a view into what was pushed. */
+  /** Undefined: nothing more until the next `push`. A record's data is a view that is good until then. */
   next(): Item | undefined {
-    const end = this.scanning ? Math.min(this.buffer.length, this.at + SCAN) : this.buffer.length;
-    for (; this.at + HEADER <= end; this.at++) {
+    const stop = Math.min(this.end, this.at + SCAN);
+    for (; this.at + HEADER <= stop; this.at++) {
       const length = this.lengthAt(this.at);
-      if (length === undefined) {
-        if (!this.scanning) {
-          this.scanning = true;
-          return { kind: "damage", offset: this.base + this.at++, what: "a record's length does not match its checksum" };
-        }
-        continue;
+      if (length !== undefined) return this.take(length);
+      const offset = this.base + this.at;
+      if (this.lost === undefined) {
+        this.lost = offset;
+        this.at++;
+        return { kind: "damage", offset, what: "a record's length does not match its checksum" };
       }
-      if (this.at + HEADER + length + FOOTER > this.buffer.length) return undefined;
-      return this.take(length);
+      if (offset - this.lost > HOPE) {
+        this.skip(Infinity);
+        return { kind: "hopeless", offset, what: `no sound record in the ${HOPE} bytes before; the rest is left unread` };
+      }
     }
-    return this.scanning && end < this.buffer.length ? { kind: "scanning" } : undefined;
+    return this.lost !== undefined && stop < this.end ? { kind: "scanning" } : undefined;
   }
 
   private lengthAt(at: number): number | undefined {
-    const view = new DataView(this.buffer.buffer, this.buffer.byteOffset + at, HEADER);
-    if (view.getUint32(8, true) !== maskedCrc32c(this.buffer.subarray(at, at + 8))) return undefined;
-    return Number(view.getBigUint64(0, true));
+    if (this.view.getUint32(at + 8, true) !== masked(crc32c(this.buffer, 0, at, at + 8))) return undefined;
+    return this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 2 ** 32;
   }
 
-  private take(length: number): Item {
+  /** Undefined while bytes of the record are missing. */
+  private take(length: number): Item | undefined {
     const offset = this.base + this.at;
-    const data = this.buffer.subarray(this.at + HEADER, this.at + HEADER + length);
-    const view = new DataView(this.buffer.buffer, this.buffer.byteOffset + this.at + HEADER + length, FOOTER);
-    this.at += HEADER + length + FOOTER;
-    this.scanning = false;
-    if (view.getUint32(0, true) !== maskedCrc32c(data)) {
-      return { kind: "damage", offset, what: `a record of ${length} bytes does not match its checksum` };
+    const begin = this.at + HEADER;
+    if (length > MOST_RECORD) {
+      this.skip(HEADER + length + FOOTER);
+      return { kind: "damage", offset, what: `a record of ${length} bytes is passed over: at most ${MOST_RECORD} are read` };
     }
-    return { kind: "record", offset, data };
+    const there = Math.min(length, this.end - begin);
+    this.sum = crc32c(this.buffer, this.sum, begin + this.summed, begin + there);
+    this.summed = there;
+    if (begin + length + FOOTER > this.end) return undefined;
+    const sound = this.view.getUint32(begin + length, true) === masked(this.sum);
+    this.skip(HEADER + length + FOOTER);
+    return sound
+      ? { kind: "record", offset, data: this.buffer.subarray(begin, begin + length) }
+      : { kind: "damage", offset, what: `a record of ${length} bytes does not match its checksum` };
+  }
+
+  /** Past these bytes, whether or not they are all there. */
+  private skip(bytes: number): void {
+    this.lost = undefined;
+    this.sum = this.summed = 0;
+    const next = this.at + bytes;
+    this.at = Math.min(next, this.end);
+    this.base += next - this.at;
   }
 }

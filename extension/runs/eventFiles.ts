@@ -53,31 +53,42 @@ export class EventFiles {
     }
     if (size === file.size) return false;
     const slices = new Slices();
-    for await (const chunk of readFrom(file.path, file.records.received)) {
+    // The next record may begin beyond the end, where a very long one is passed over that is not yet all there.
+    let end = file.records.received;
+    file.size = size;
+    for await (const chunk of readFrom(file.path, end)) {
+      end += chunk.length;
+      file.size = Math.max(size, end);
       file.records.push(chunk);
       await this.drain(file, slices);
+      if (file.stopped) break;
     }
-    file.size = file.records.received;
     return true;
   }
 
   private async drain(file: LogFile, slices: Slices): Promise<void> {
     for (let item = file.records.next(); item; item = file.records.next()) {
       if (item.kind === "damage") this.warn(file.path, item.offset, item.what);
-      else if (item.kind === "record") this.take(file, item.offset, item.data);
+      else if (item.kind === "record") await this.take(file, item.offset, item.data, slices);
+      else if (item.kind === "hopeless") {
+        this.warn(file.path, item.offset, item.what);
+        file.stopped = true;
+        return;
+      }
       if (slices.spent) await slices.breathe();
     }
   }
 
-  private take(file: LogFile, offset: number, data: Uint8Array): void {
-    let event;
+  private async take(file: LogFile, offset: number, data: Uint8Array, slices: Slices): Promise<void> {
     try {
-      event = file.decoder.decode(data);
+      const { wallTime, step, sessionStart } = file.decoder.head(data);
+      if (sessionStart) this.store.supersede(step);
+      for (const value of file.decoder.values(data)) {
+        if (value) this.store.add(file.order, step, wallTime, value);
+        if (slices.spent) await slices.breathe();
+      }
     } catch (error) {
       this.warn(file.path, offset, `not a TensorBoard event: ${(error as Error).message}`);
-      return;
     }
-    if (event.sessionStart) this.store.supersede(event.step);
-    for (const value of event.values) this.store.add(file.order, event.step, event.wallTime, value);
   }
 }

@@ -4,6 +4,7 @@ import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, t
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { encodeFileVersion, encodeSessionStart, encodeValues } from "../../extension/protocol/tfevents";
+import { frameRecord } from "../../extension/protocol/tfrecord";
 import { isEventFile, listRuns } from "../../extension/runs/list";
 import { RunReader } from "../../extension/runs/runFolder";
 import { readFrom } from "../../extension/runs/tail";
@@ -170,6 +171,15 @@ describe("damage", () => {
       `events.out.tfevents.100.h, byte ${log(scalar(1, 1)).length}: a record of 32 bytes does not match its checksum`,
     );
     assert.match(reader.warnings[2]!, /^events\.jsonl, byte 58: not JSON/);
+  });
+  it("a field of negative length is damage, not an endless loop", async (t) => {
+    const folder = temporaryFolder(t);
+    const backwards = frameRecord(Uint8Array.of(0x1a, 0xf5, ...new Array<number>(8).fill(0xff), 0x01));
+    assert.equal(backwards.length, 27);
+    writeFileSync(join(folder, "events.out.tfevents.100.h"), Buffer.concat([backwards, scalar(1, 5)]));
+    const reader = await read(folder);
+    assert.deepEqual(reader.warnings, ["events.out.tfevents.100.h, byte 0: not a TensorBoard event: a field claims -11 bytes"]);
+    assert.deepEqual(points(reader), [[1, 5]]);
   });
   it("a log that shrinks keeps what was read", async (t) => {
     const folder = temporaryFolder(t);

@@ -1,17 +1,17 @@
 /** TensorBoard's log format: checksums, framing, messages; every prefix and every flipped byte of a small log. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { crc32c } from "../../extension/protocol/crc32c";
+import { crc32c, masked } from "../../extension/protocol/crc32c";
 import {
   encodeFileVersion,
   encodeSessionStart,
   encodeValues,
   EventDecoder,
-  type LogEvent,
+  type EventHead,
   type LogValue,
 } from "../../extension/protocol/tfevents";
 import { MessageWriter } from "../../extension/protocol/protobuf";
-import { frameRecord, RecordReader, type Item } from "../../extension/protocol/tfrecord";
+import { frameRecord, MOST_RECORD, RecordReader, type Item } from "../../extension/protocol/tfrecord";
 
 const histogram: LogValue = {
   tag: "neuron_norm/update/w",
@@ -49,9 +49,14 @@ function drain(...pieces: Uint8Array[]): Item[] {
   }
   return items;
 }
+type LogEvent = EventHead & { values: LogValue[] };
+const decode = (data: Uint8Array, decoder = new EventDecoder()): LogEvent => ({
+  ...decoder.head(data),
+  values: [...decoder.values(data)].filter((value) => value !== undefined),
+});
 const decodeAll = (items: Item[]): LogEvent[] => {
   const decoder = new EventDecoder();
-  return items.flatMap((item) => (item.kind === "record" ? [decoder.decode(item.data)] : []));
+  return items.flatMap((item) => (item.kind === "record" ? [decode(item.data, decoder)] : []));
 };
 
 describe("CRC-32C", () => {
@@ -136,6 +141,76 @@ describe("a log that was written", () => {
   });
 });
 
+describe("a long log", () => {
+  const reads = (data: Uint8Array, piece = 1 << 17): { items: Item[]; reader: RecordReader; blocked: number } => {
+    const reader = new RecordReader();
+    const items: Item[] = [];
+    let blocked = 0;
+    for (let at = 0; at < data.length; at += piece) {
+      const begin = performance.now();
+      reader.push(data.subarray(at, at + piece));
+      for (let item = reader.next(); item; item = reader.next()) if (item.kind !== "scanning") items.push(item);
+      blocked = Math.max(blocked, performance.now() - begin);
+    }
+    return { items, reader, blocked };
+  };
+
+  it("of one record of 30 MB is read in short slices, each byte once", (t) => {
+    const data = new Uint8Array(30e6).map((_, i) => i);
+    const framed = frameRecord(data);
+    const { items, blocked } = reads(framed);
+    assert.equal(items.length, 1);
+    assert.ok(items[0]!.kind === "record" && Buffer.compare(items[0]!.data, data) === 0);
+    t.diagnostic(`the longest slice took ${blocked.toFixed(1)} ms`);
+    const begin = performance.now();
+    reads(framed, 1 << 12);
+    // 7325 pieces: copying what is there at each of them would move 110 GB.
+    assert.ok(performance.now() - begin < 2000, `${performance.now() - begin} ms in pieces of 4 KiB`);
+  });
+  it("with a record that is longer than any that is read goes on after it, without waiting for it in memory", () => {
+    const before = encodeFileVersion(1);
+    const header = frameRecord(new Uint8Array(0)).slice(0, 12);
+    const claim = (length: number): Uint8Array => {
+      const long = header.slice();
+      new DataView(long.buffer).setBigUint64(0, BigInt(length), true);
+      new DataView(long.buffer).setUint32(8, masked(crc32c(long.subarray(0, 8))), true);
+      return long;
+    };
+    const long = MOST_RECORD + 1;
+    const { items, reader } = reads(Buffer.concat([before, claim(long)]));
+    assert.deepEqual(
+      items.map((item) => [item.kind, item.kind === "damage" && item.what]),
+      [
+        ["record", false],
+        ["damage", `a record of ${long} bytes is passed over: at most ${MOST_RECORD} are read`],
+      ],
+    );
+    assert.equal(reader.received, before.length + 12 + long + 4);
+    reader.push(records[1]!.slice());
+    assert.equal(reader.next()?.kind, "record");
+    assert.equal(reads(claim(2 ** 60)).reader.received, 12 + 2 ** 60 + 4);
+  });
+  it("of zeros is given up", () => {
+    const { items } = reads(new Uint8Array(17 << 20), 1 << 20);
+    assert.deepEqual([items[0]!.kind, items[1]!.kind], ["damage", "hopeless"]);
+  });
+  it("of very many values a step is written as several records", () => {
+    const values = Array.from({ length: 300 }, (_, i): LogValue => ({
+      tag: `v/${i}`,
+      shape: "vector",
+      value: new Float64Array(1000).fill(i),
+    }));
+    const events = decodeAll(drain(encodeValues(5, 6, values)));
+    assert.equal(events.length, 3);
+    assert.ok(events.every(({ step, wallTime }) => step === 6 && wallTime === 5));
+    assert.deepEqual(
+      events.flatMap((event) => event.values),
+      values,
+    );
+    assert.equal(decodeAll(drain(encodeValues(5, 6, []))).length, 1);
+  });
+});
+
 describe("logs of others", () => {
   const event = (write: (value: MessageWriter) => void): Uint8Array => {
     const message = new MessageWriter();
@@ -156,17 +231,17 @@ describe("logs of others", () => {
       value.string(1, "loss");
       tensor(value, [], [0.5]);
     });
-    assert.deepEqual(decoder.decode(scalar).values, [{ tag: "loss", shape: "scalar", value: 0.5 }]);
+    assert.deepEqual(decode(scalar, decoder).values, [{ tag: "loss", shape: "scalar", value: 0.5 }]);
     const triples = (plugin: boolean) =>
       event((value) => {
         value.string(1, "weights");
         if (plugin) value.message(9, (metadata) => metadata.message(1, (data) => data.string(1, "histograms")));
         tensor(value, [2, 3], [-1, 0, 4, 0, 2, 6]);
       });
-    assert.deepEqual(decoder.decode(triples(false)).values, [], "what a matrix means is not guessed at");
+    assert.deepEqual(decode(triples(false), decoder).values, [], "what a matrix means is not guessed at");
     // Said with the first value only.
     for (const plugin of [true, false]) {
-      const [read] = decoder.decode(triples(plugin)).values;
+      const [read] = decode(triples(plugin), decoder).values;
       assert.ok(read?.shape === "histogram");
       assert.deepEqual([...read.value.edges, ...read.value.counts, read.value.count], [-1, 0, 2, 4, 6, 10]);
       assert.ok(Number.isNaN(read.value.sum));
@@ -184,20 +259,34 @@ describe("logs of others", () => {
         histo.packedDoubles(7, Float64Array.of(4, 5, 1));
       });
     });
-    const [read] = new EventDecoder().decode(data).values;
+    const [read] = decode(data).values;
     assert.ok(read?.shape === "histogram");
     assert.deepEqual([...read.value.edges], [-2, -1, 1, 3]);
   });
 
   it("a negative step is read as such", () => {
     const bytes = [0x10, ...new Array<number>(9).fill(0xff), 0x01];
-    assert.equal(new EventDecoder().decode(Uint8Array.from(bytes)).step, -1);
+    assert.equal(decode(Uint8Array.from(bytes)).step, -1);
   });
 
   it("what is no event is an error, never a loop", () => {
-    const decoder = new EventDecoder();
-    for (const bytes of [[0x0a, 0x7f], [0x09, 1], [0x07], new Array<number>(12).fill(0xff)]) {
-      assert.throws(() => decoder.decode(Uint8Array.from(bytes)), Error, bytes.join());
+    const negative = [...new Array<number>(9).fill(0xff), 0x01];
+    for (const [bytes, message] of [
+      [[0x0a, 0x7f], /ends within a field/],
+      [[0x09, 1], /ends within a field/],
+      [[0x07], /no key/],
+      [[0x0f], /wire type 7/],
+      [new Array<number>(12).fill(0xff), /ten bytes/],
+      // A field of -1 bytes leads back to its own length, one of -11 to its key.
+      [[0x1a, ...negative], /claims -1 bytes/],
+      [[0x1a, 0xf5, ...negative.slice(1)], /claims -11 bytes/],
+      [[0x2a, 11, 0x0a, ...negative], /claims -1 bytes/],
+      // Field number 0, and -1 of a negative key: no message has them.
+      [[0x00, 0x00], /0 is no key/],
+      [[0xf8, ...negative.slice(1), 0x00], /-8 is no key/],
+      [[0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f], /NaN is no time/],
+    ] as const) {
+      assert.throws(() => decode(Uint8Array.from(bytes)), message, bytes.join());
     }
     assert.equal(drain(frameRecord(new Uint8Array(0))).length, 1);
   });
