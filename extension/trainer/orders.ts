@@ -1,6 +1,7 @@
 /** What an order is to change, or why it is refused. Whatever is unknown or out of range is refused as a whole, never guessed at. */
 import type { EngineDescription, Knob, KnobValue, KnobValues } from "../protocol/description";
 import { LR_FACTOR, type Order } from "../protocol/runFolder";
+import { inScope, MOST_SCOPE } from "../protocol/scope";
 import { knobRule, mismatch } from "../runs/check";
 import { unknown } from "../runs/nearest";
 import type { ParameterInfo } from "./addon";
@@ -47,6 +48,8 @@ export function readOrder(line: string, steered: Steered): Reading {
     return { id, refused: `set: expected an object of knobs, received ${JSON.stringify(set)}` };
   if (scope !== undefined && typeof scope !== "string")
     return { id, refused: `scope: expected a glob over parameter names, received ${JSON.stringify(scope)}` };
+  if (scope !== undefined && scope.length > MOST_SCOPE)
+    return { id, refused: `scope: expected at most ${MOST_SCOPE} characters, received ${scope.length}` };
   return planSet(id, set, scope ?? "*", steered);
 }
 
@@ -85,7 +88,7 @@ function wrongKnob(
   if (!knob.live) return `${key}: cannot change during a run; set it in a new run's file`;
   const wrong = mismatch(knobRule(knob), value);
   if (wrong) return `${key}: ${wrong}`;
-  const reached = inScope(parameters, group, scope);
+  const reached = parametersIn(parameters, group, scope);
   if (reached.length === 0) {
     const names = parameters.filter((each) => each.group === group).map((each) => each.name);
     return `scope: ${JSON.stringify(scope)} matches no parameter of ${key}; there are ${names.slice(0, 4).join(", ")}${names.length > 4 ? ", …" : ""}`;
@@ -94,16 +97,15 @@ function wrongKnob(
   return without ? `${key}: does not apply to the optimizer of ${without.name}` : undefined;
 }
 
-export function inScope(parameters: readonly ParameterInfo[], group: Group, scope: string): ParameterInfo[] {
-  const pattern = new RegExp(`^${scope.split("*").map(escape).join(".*")}$`);
-  return parameters.filter((each) => each.group === group && pattern.test(each.name));
+export function parametersIn(parameters: readonly ParameterInfo[], group: Group, scope: string): ParameterInfo[] {
+  return parameters.filter((each) => each.group === group && inScope(scope, each.name));
 }
 
 /** The values in force before an order: a number or word where all in scope agree, else one for each parameter. */
 export function valuesBefore(plan: Extract<Plan, { scope: string }>, steered: Steered, lrFactor: number): Record<string, unknown> {
   const before: Record<string, unknown> = {};
   for (const group of ["matrix", "auxiliary"] as const) {
-    const reached = inScope(steered.parameters, group, plan.scope);
+    const reached = parametersIn(steered.parameters, group, plan.scope);
     for (const knob of Object.keys(plan.groups[group])) {
       const each = reached.map(({ name }) => [name, steered.values(name)[knob]] as const);
       const same = each.every(([, value]) => value === each[0]![1]);
@@ -113,7 +115,5 @@ export function valuesBefore(plan: Extract<Plan, { scope: string }>, steered: St
   if (plan.lrFactor !== undefined) before[LR_FACTOR.id] = lrFactor;
   return before;
 }
-
-const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);

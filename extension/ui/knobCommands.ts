@@ -2,10 +2,11 @@
 import type { KnobValue } from "../protocol/description";
 import type { Control } from "../protocol/panels";
 import { LR_FACTOR } from "../protocol/runFolder";
+import { inScope } from "../protocol/scope";
 import { knobRule, mismatch } from "../runs/check";
 import type { App } from "./app";
 import { chooseRun } from "./chooseRun";
-import { controlsOf, inScope, orderKey, valueText } from "./knobs";
+import { controlsOf, orderKey, valueText } from "./knobs";
 import type { Answer } from "./orders";
 import type { Run } from "./run";
 import { ask, pick } from "./say";

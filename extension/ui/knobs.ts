@@ -2,6 +2,7 @@
 import type { Knob, KnobValue } from "../protocol/description";
 import type { Control } from "../protocol/panels";
 import { LR_FACTOR, type RunEvent, type RunJson } from "../protocol/runFolder";
+import { inScope } from "../protocol/scope";
 
 export type KnobGroup = Control["group"];
 
@@ -62,12 +63,6 @@ export function controlsOf(
     }
   }
   return controls;
-}
-
-/** As the trainer matches scopes: `*` stands for any text. */
-export function inScope(scope: string, name: string): boolean {
-  const escaped = scope.split("*").map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${escaped.join(".*")}$`).test(name);
 }
 
 /** on, off, 0.5, kj5. */

@@ -4,6 +4,7 @@
  */
 import type { Addon, Engine, EngineConfig, Measurement, NamedTensor, ParameterInfo } from "../../extension/trainer/addon";
 import type { BackendReport, EngineDescription, KnobValues, RunMemory } from "../../extension/protocol/description";
+import { inScope } from "../../extension/protocol/scope";
 
 const number = (id: string, live = true): EngineDescription["knobs"][number] => ({
   id,
@@ -135,8 +136,7 @@ class FakeEngine implements Engine {
   gradients = (): Promise<never> => Promise.reject(new Error("the fake has none"));
 
   set(group: "matrix" | "auxiliary", values: KnobValues, scope: string): void {
-    const pattern = new RegExp(`^${scope.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
-    for (const { name } of parameters.filter((each) => each.group === group && pattern.test(each.name)))
+    for (const { name } of parameters.filter((each) => each.group === group && inScope(scope, each.name)))
       Object.assign(this.knobs.get(name)!, values);
   }
 

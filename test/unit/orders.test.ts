@@ -62,6 +62,12 @@ describe("an order", () => {
       "1",
       /unknown knob "auxiliary.lrr"; did you mean "auxiliary.lr"\?/,
     ],
+    [
+      "with a scope longer than any",
+      { id: "1", set: { lr: 1 }, scope: "*a".repeat(501) },
+      "1",
+      /scope: expected at most 1000 characters, received 1002/,
+    ],
     ["with a knob that is not live", { id: "1", set: { axis: "longer" } }, "1", /axis: cannot change during a run/],
     ["with a wrong type", { id: "1", set: { normalize: "off" } }, "1", /normalize: expected true or false, received "off"/],
     ["with a value out of range", { id: "1", set: { lr: -1 } }, "1", /lr: expected a number of at least 0, received -1/],

@@ -173,6 +173,13 @@ describe("tidy: files", () => {
       "log to the output channel",
     );
   });
+  it("no text becomes a regular expression", () => {
+    // One that a folder or an order brings along may never come to an end.
+    assertNone(
+      matches(find(["extension/**/*.ts", "webview/**/*.ts"]), /\bRegExp\(/g),
+      "scopes are matched by extension/protocol/scope.ts, other patterns are written out",
+    );
+  });
   it("no path of one machine and no address of a package registry", () => {
     const places = ["work", "root", "tmp", "opt(?!/homebrew)"].join("|");
     const hosts =

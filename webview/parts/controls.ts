@@ -1,6 +1,7 @@
 /** Buttons and live knobs of a run: what is in force, what is on its way, and orders to change it. */
 import type { Knob, KnobValue } from "../../extension/protocol/description";
 import type { CommandMessage, Control, FromDashboard, ControlsMessage } from "../../extension/protocol/panels";
+import { inScope } from "../../extension/protocol/scope";
 import { h, icon, Picker, type Icon } from "./dom";
 import { placeOf } from "./matrices";
 import type { Checkbox, Dropdown, TextField } from "./toolkit";
@@ -177,7 +178,7 @@ class KnobField {
   }
 
   show(control: Control, scope: string, enabled: boolean): void {
-    const names = Object.keys(control.values).filter((name) => name === "" || scope === EVERYTHING || matches(scope, name));
+    const names = Object.keys(control.values).filter((name) => name === "" || scope === EVERYTHING || inScope(scope, name));
     const values = [...new Set(names.map((name) => control.values[name]))];
     const value = values.length === 1 ? values[0] : undefined;
     this.value = value;
@@ -232,12 +233,6 @@ class KnobField {
     });
     return field;
   }
-}
-
-/** As the engine matches scopes: `*` stands for any text. */
-function matches(glob: string, name: string): boolean {
-  const escaped = glob.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
-  return new RegExp(`^${escaped}$`).test(name);
 }
 
 /** All, each kind over all blocks, each block, each matrix. */
