@@ -1,14 +1,15 @@
 /** Reads a folder's TensorBoard logs, all of them one run, into a store while they grow. */
-import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { EventDecoder } from "../protocol/tfevents";
 import { RecordReader } from "../protocol/tfrecord";
+import { expectFile, namesIn } from "./files";
 import { isEventFile } from "./list";
 import type { SeriesStore } from "./seriesStore";
 import { Slices } from "./slices";
 import { readFrom } from "./tail";
 
 interface LogFile {
+  name: string;
   path: string;
   order: number;
   records: RecordReader;
@@ -23,31 +24,39 @@ export class EventFiles {
   constructor(
     private readonly folder: string,
     private readonly store: SeriesStore,
-    private readonly warn: (path: string, byte: number, what: string) => void,
+    private readonly warn: (place: string, what: string) => void,
   ) {}
 
   /** True when there was something new. */
   async read(): Promise<boolean> {
     // A log's name holds the second it was begun in: the names' order is the order of restarts.
-    const names = (await readdir(this.folder)).filter(isEventFile).sort();
+    const names = (await namesIn(this.folder))
+      .filter(({ name, isFolder }) => !isFolder && isEventFile(name))
+      .map(({ name }) => name)
+      .sort();
     let found = false;
     for (const [order, name] of names.entries()) {
       let file = this.files.get(name);
       if (!file) {
-        file = { path: join(this.folder, name), order, records: new RecordReader(), decoder: new EventDecoder(), size: 0, stopped: false };
+        const path = join(this.folder, name);
+        file = { name, path, order, records: new RecordReader(), decoder: new EventDecoder(), size: 0, stopped: false };
         this.files.set(name, file);
       }
       file.order = order;
-      if (await this.readFile(file)) found = true;
+      try {
+        if (await this.readFile(file)) found = true;
+      } catch (error) {
+        this.warn(name, (error as Error).message);
+      }
     }
     return found;
   }
 
   private async readFile(file: LogFile): Promise<boolean> {
     if (file.stopped) return false;
-    const { size } = await stat(file.path);
+    const size = (await expectFile(file.path)) ?? 0;
     if (size < file.size) {
-      this.warn(file.path, size, `the log was ${file.size} bytes long and is now shorter; what was read is kept, the rest is left unread`);
+      this.warnAt(file, size, `the log was ${file.size} bytes long and is now shorter; what was read is kept, the rest is left unread`);
       file.stopped = true;
       return true;
     }
@@ -68,10 +77,10 @@ export class EventFiles {
 
   private async drain(file: LogFile, slices: Slices): Promise<void> {
     for (let item = file.records.next(); item; item = file.records.next()) {
-      if (item.kind === "damage") this.warn(file.path, item.offset, item.what);
+      if (item.kind === "damage") this.warnAt(file, item.offset, item.what);
       else if (item.kind === "record") await this.take(file, item.offset, item.data, slices);
       else if (item.kind === "hopeless") {
-        this.warn(file.path, item.offset, item.what);
+        this.warnAt(file, item.offset, item.what);
         file.stopped = true;
         return;
       }
@@ -88,7 +97,11 @@ export class EventFiles {
         if (slices.spent) await slices.breathe();
       }
     } catch (error) {
-      this.warn(file.path, offset, `not a TensorBoard event: ${(error as Error).message}`);
+      this.warnAt(file, offset, `not a TensorBoard event: ${(error as Error).message}`);
     }
+  }
+
+  private warnAt({ name }: LogFile, byte: number, what: string): void {
+    this.warn(`${name}, byte ${byte}`, what);
   }
 }

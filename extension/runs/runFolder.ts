@@ -1,16 +1,16 @@
 /** Reads one run folder, again and again while it grows. Any prefix of its files is a valid run. */
-import { open, readdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
 import { CHECKPOINTS, EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent, type RunJson, type RunState } from "../protocol/runFolder";
 import type { Histogram, Series } from "../protocol/series";
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { EventFiles } from "./eventFiles";
+import { namesInOwn, NotRead, openFile, readText } from "./files";
 import { isAlive } from "./processes";
 import { SeriesStore, type Cursor, type Increment, type Kind } from "./seriesStore";
 import { completeSpec } from "./spec";
 import { deriveState } from "./state";
-import { LineTail } from "./tail";
+import { LineTail, MOST_LINE } from "./tail";
 
 export type { Cursor, Increment, Kind } from "./seriesStore";
 
@@ -22,6 +22,8 @@ export interface Checkpoint {
 
 /** Enough of a log's end to say why a process died. */
 const LOG_TAIL = { bytes: 4096, lines: 12 };
+/** Bytes. A model of a thousand blocks is described in half of it. */
+const MOST_RUN_JSON = 1 << 21;
 
 export class RunReader {
   /** Undefined for a folder that another tool wrote, or that is still being made. */
@@ -36,7 +38,7 @@ export class RunReader {
   private polling: Promise<boolean> | undefined;
 
   constructor(readonly folder: string) {
-    this.eventFiles = new EventFiles(folder, this.store, (path, byte, what) => this.warn(path, byte, what));
+    this.eventFiles = new EventFiles(folder, this.store, (place, what) => this.warn(place, what));
     this.eventLines = new LineTail(join(folder, EVENTS_JSONL));
   }
 
@@ -44,7 +46,7 @@ export class RunReader {
     return this.happened;
   }
 
-  /** File, byte, what: unreadable records that were passed over. */
+  /** File, byte or line, what: what could not be read and was passed over. Each is said once. */
   get warnings(): readonly string[] {
     return this.unread;
   }
@@ -68,36 +70,43 @@ export class RunReader {
 
   private async readDescription(): Promise<boolean> {
     if (this.run) return false;
-    const path = join(this.folder, RUN_JSON);
     let text;
     try {
-      text = await readFile(path, "utf8");
+      text = await readText(join(this.folder, RUN_JSON), MOST_RUN_JSON);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-      throw error;
+      return this.warn(RUN_JSON, (error as Error).message);
     }
+    if (text === undefined) return false;
     try {
       const run = JSON.parse(text) as RunJson;
       this.run = { ...run, spec: completeSpec(run.spec) };
       return true;
     } catch (error) {
-      // It is renamed into place, so this is damage; said once.
-      const known = this.unread.length;
-      this.warn(path, 0, `not JSON: ${(error as Error).message}`);
-      return this.unread.length > known;
+      // It is renamed into place, so this is damage.
+      return this.warn(RUN_JSON, `not JSON: ${(error as Error).message}`);
     }
   }
 
   private async readEvents(): Promise<boolean> {
-    const lines = await this.eventLines.read();
-    for (const { offset, text } of lines) {
-      try {
-        this.happened.push(JSON.parse(text) as RunEvent);
-      } catch (error) {
-        this.warn(join(this.folder, EVENTS_JSONL), offset, `not JSON: ${(error as Error).message}`);
+    let news = false;
+    try {
+      for await (const { number, text, tooLong } of this.eventLines.lines()) {
+        news = true;
+        const place = `${EVENTS_JSONL}, line ${number}`;
+        if (tooLong !== undefined) {
+          this.warn(place, `${tooLong} bytes, at most ${MOST_LINE} are read`);
+          continue;
+        }
+        try {
+          this.happened.push(JSON.parse(text) as RunEvent);
+        } catch (error) {
+          this.warn(place, `not JSON: ${(error as Error).message}`);
+        }
       }
+    } catch (error) {
+      return this.warn(EVENTS_JSONL, (error as Error).message) || news;
     }
-    return lines.length > 0;
+    return news;
   }
 
   /** Whether the trainer is still there. */
@@ -116,9 +125,12 @@ export class RunReader {
     return true;
   }
 
-  private warn(path: string, byte: number, what: string): void {
-    const warning = `${basename(path)}, byte ${byte}: ${what}`;
-    if (!this.unread.includes(warning)) this.unread.push(warning);
+  /** True the first time. */
+  private warn(place: string, what: string): boolean {
+    const warning = `${place}: ${what}`;
+    if (this.unread.includes(warning)) return false;
+    this.unread.push(warning);
+    return true;
   }
 
   /** As of the last poll. */
@@ -180,38 +192,31 @@ export class RunReader {
 
 const milliseconds = (seconds: number | null): number | null => (seconds === null ? null : seconds * 1000);
 
-/** Of a run folder, ascending by step; none when it has no folder of checkpoints yet. */
+/** Of a run folder, ascending by step; none when it has no folder of checkpoints yet. Rejects when that is no folder. */
 export async function listCheckpoints(folder: string): Promise<Checkpoint[]> {
   const found: Checkpoint[] = [];
-  let names: string[];
-  try {
-    names = await readdir(join(folder, CHECKPOINTS));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return found;
-    throw error;
-  }
-  for (const name of names) {
+  for (const { name, isFolder } of (await namesInOwn(join(folder, CHECKPOINTS))) ?? []) {
     const step = /^step-(\d+)\.safetensors$/.exec(name)?.[1];
-    if (step !== undefined) found.push({ file: join(folder, CHECKPOINTS, name), step: Number(step) });
+    if (step !== undefined && !isFolder) found.push({ file: join(folder, CHECKPOINTS, name), step: Number(step) });
   }
   return found.sort((a, b) => a.step - b.step);
 }
 
-/** The last lines of a text file; empty when there is none. */
+/** The last lines of a text file; empty when there is none, and why where it is not read. */
 export async function readTail(path: string): Promise<string> {
-  let file;
   try {
-    file = await open(path, "r");
+    const found = await openFile(path);
+    if (!found) return "";
+    const { file, size } = found;
+    try {
+      const bytes = Buffer.alloc(Math.min(LOG_TAIL.bytes, size));
+      await file.read(bytes, 0, bytes.length, size - bytes.length);
+      return bytes.toString("utf8").trimEnd().split("\n").slice(-LOG_TAIL.lines).join("\n");
+    } finally {
+      await file.close();
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    if (error instanceof NotRead) return `${basename(path)}: ${error.message}`;
     throw error;
-  }
-  try {
-    const { size } = await file.stat();
-    const bytes = Buffer.alloc(Math.min(LOG_TAIL.bytes, size));
-    await file.read(bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString("utf8").trimEnd().split("\n").slice(-LOG_TAIL.lines).join("\n");
-  } finally {
-    await file.close();
   }
 }

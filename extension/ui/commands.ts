@@ -1,8 +1,8 @@
 /** Every command of the palette: one line each. Each takes a run from its argument, else the active one, else it asks. */
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { TRAINER_LOG, type Order } from "../protocol/runFolder";
+import { sizeOf } from "../runs/files";
 import type { App } from "./app";
 import { chooseRun, chooseRuns, runItem, runOf } from "./chooseRun";
 import { showDevices } from "./devices";
@@ -115,16 +115,10 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
   const run = await chooseRun(app, argument, "Whose log?");
   if (!run) return undefined;
   const file = join(run.folder, TRAINER_LOG);
-  const found = await lstat(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (!found) {
+  if ((await sizeOf(file)) === undefined) {
     void inform(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
     return undefined;
   }
-  // A link could be to anything of its user's, a device without end.
-  if (!found.isFile()) throw new Error(`${file}: expected a file, found a link or something else, which is not opened.`);
   await vscode.window.showTextDocument(vscode.Uri.file(file));
   return file;
 }

@@ -2,10 +2,10 @@
  * The runs of the workspace: finds them, follows the live ones, says what changed. Looks often at runs that are on the
  * screen, once a second at other live ones, and at the size of the log only at those at rest.
  */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { EVENTS_JSONL } from "../protocol/runFolder";
+import { sizeOf } from "../runs/files";
 import { listRuns } from "../runs/list";
 import { Run } from "./run";
 import type { Log } from "./say";
@@ -196,11 +196,4 @@ function startOf({ state: { startedAt } }: Run): number {
   return Number.isNaN(startedAt) ? -Number.MAX_VALUE : startedAt;
 }
 
-async function eventsSize(folder: string): Promise<number> {
-  try {
-    return (await stat(join(folder, EVENTS_JSONL))).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
-    throw error;
-  }
-}
+const eventsSize = async (folder: string): Promise<number> => (await sizeOf(join(folder, EVENTS_JSONL))) ?? 0;

@@ -1,9 +1,9 @@
 /** Starts training runs: from a run file of the workspace or a template, and stopped ones again from their last checkpoint. */
-import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import * as vscode from "vscode";
 import type { EngineDescription } from "../protocol/description";
 import type { RunSpec } from "../protocol/runFile";
+import { readText } from "../runs/files";
 import { launch, type LaunchOptions } from "../runs/launch";
 import { resolveSpec, RUN_FILE_SUFFIX } from "../runs/spec";
 import { TEMPLATES, type Template } from "../runs/templates";
@@ -18,6 +18,8 @@ type Choice = { runFile: string } | { template: Template; folder: vscode.Workspa
 
 /** More run files than anyone chooses from by hand. */
 const MOST_FILES = 500;
+/** Bytes of a run file, or of what the engine says of itself. */
+const MOST_TEXT = 1 << 20;
 
 /** `argument`: a run file (a URI or path), or a template's id; else its user is asked. Returns the run's folder. */
 export async function startRun(app: App, argument?: unknown): Promise<string | undefined> {
@@ -131,7 +133,7 @@ async function ask(): Promise<Choice | undefined> {
 async function readSpec(app: App, file: string, content: unknown): Promise<{ spec: RunSpec } | { problems: string[] }> {
   try {
     const path = app.context.asAbsolutePath(join("media", "description.json"));
-    const description = JSON.parse(await readFile(path, "utf8")) as EngineDescription;
+    const description = JSON.parse((await readText(path, MOST_TEXT)) ?? "") as EngineDescription;
     return resolveSpec(content ?? parse(await textOf(file)), description, { file });
   } catch (error) {
     return { problems: [(error as Error).message] };
@@ -150,7 +152,9 @@ function parse(text: string): unknown {
 async function textOf(file: string): Promise<string> {
   const open = vscode.workspace.textDocuments.find((document) => document.uri.fsPath === file);
   if (open?.isDirty) await open.save();
-  return readFile(file, "utf8");
+  const text = await readText(file, MOST_TEXT);
+  if (text === undefined) throw new Error("there is no such file");
+  return text;
 }
 
 async function tellProblems(app: App, file: string, problems: string[], isFile: boolean): Promise<undefined> {

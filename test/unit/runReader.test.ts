@@ -165,12 +165,12 @@ describe("damage", () => {
     ]);
     assert.equal(reader.events.length, 1);
     assert.equal(reader.warnings.length, 3);
-    assert.match(reader.warnings[0]!, /^run\.json, byte 0: not JSON/);
+    assert.match(reader.warnings[0]!, /^run\.json: not JSON/);
     assert.equal(
       reader.warnings[1],
       `events.out.tfevents.100.h, byte ${log(scalar(1, 1)).length}: a record of 32 bytes does not match its checksum`,
     );
-    assert.match(reader.warnings[2]!, /^events\.jsonl, byte 58: not JSON/);
+    assert.match(reader.warnings[2]!, /^events\.jsonl, line 2: not JSON/);
   });
   it("a field of negative length is damage, not an endless loop", async (t) => {
     const folder = temporaryFolder(t);

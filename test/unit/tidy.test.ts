@@ -93,6 +93,28 @@ describe("tidy: who imports whom", () => {
     const own = within("webview", "extension/protocol", "chart.js", "@microsoft", "@vscode/webview-ui-toolkit");
     assertNone(breachesOf("webview", own), "a page has no Node and no vscode");
   });
+  it("one file reads what a folder holds", () => {
+    /** What else they need of the file system: nothing that came with a folder. */
+    const others: Record<string, string> = {
+      "extension/runs/files.ts": "the way in",
+      "extension/runs/cudaLibraries.ts": "a Python environment that its user named",
+      "extension/runs/launch.ts": "the folder of a run that it starts, in a trusted workspace",
+      "extension/runs/newFolder.ts": "makes a folder",
+      "extension/runs/priority.ts": "the system's own /proc",
+      "extension/runs/processes.ts": "the system's own /proc",
+    };
+    const users = find("extension/{runs,ui,protocol}/**/*.ts").filter((file) =>
+      imports(file).some((name) => /^(?:node:)?fs(?:\/|$)|^fast-glob$/.test(name)),
+    );
+    assertNone(
+      users.filter((file) => !(file in others)),
+      "extension/runs/files.ts reads regular files of bounded size; nothing else of runs and ui reads a folder",
+    );
+    assertNone(
+      Object.keys(others).filter((file) => !users.includes(file)),
+      "exceptions that are none",
+    );
+  });
   it("one file loads the binary", () => {
     const files = find(["extension/**/*.ts", "webview/**/*.ts", "test/**/*.ts"]).filter((file) => file !== "test/unit/tidy.test.ts");
     assertNone(
