@@ -46,6 +46,8 @@ export type RunEvent = { time: string; step: number } & (
   | { type: "finished"; loss: number | null; validationLoss: number | null; seconds: number }
   | { type: "stopped"; reason: string; checkpoint: string | null }
   | { type: "failed"; message: string }
+  /** Read, never written: an event of a newer version, and what it calls it. */
+  | { type: "unknown"; name: string }
 );
 
 /** One line of `control.jsonl`. */

@@ -1,16 +1,16 @@
 /** Reads one run folder, again and again while it grows. Any prefix of its files is a valid run. */
 import { hostname } from "node:os";
 import { basename, join } from "node:path";
-import { CHECKPOINTS, EVENTS_JSONL, RUN_JSON, TRAINER_LOG, type RunEvent, type RunJson, type RunState } from "../protocol/runFolder";
+import { CHECKPOINTS, RUN_JSON, TRAINER_LOG, type RunEvent, type RunJson, type RunState } from "../protocol/runFolder";
 import type { Histogram, Series } from "../protocol/series";
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { EventFiles } from "./eventFiles";
+import { Happenings } from "./happenings";
 import { namesInOwn, NotRead, openFile, readText } from "./files";
 import { isAlive } from "./processes";
+import { parseRunJson } from "./runJson";
 import { SeriesStore, type Cursor, type Increment, type Kind } from "./seriesStore";
-import { completeSpec } from "./spec";
 import { deriveState } from "./state";
-import { LineTail, MOST_LINE } from "./tail";
 
 export type { Cursor, Increment, Kind } from "./seriesStore";
 
@@ -24,31 +24,35 @@ export interface Checkpoint {
 const LOG_TAIL = { bytes: 4096, lines: 12 };
 /** Bytes. A model of a thousand blocks is described in half of it. */
 const MOST_RUN_JSON = 1 << 21;
+/** Places that cannot be read and are told. */
+const MOST_WARNINGS = 100;
 
 export class RunReader {
   /** Undefined for a folder that another tool wrote, or that is still being made. */
   run: RunJson | undefined;
   private readonly store = new SeriesStore();
   private readonly eventFiles: EventFiles;
-  private readonly eventLines: LineTail;
-  private readonly happened: RunEvent[] = [];
-  private readonly unread: string[] = [];
+  private readonly happened: Happenings;
+  private readonly unread = new Set<string>();
+  /** A run.json that is none, and what is wrong with it. */
+  private refused: string | undefined;
+  private problem: string | null = null;
   private alive: boolean | undefined;
   private lastLines = "";
   private polling: Promise<boolean> | undefined;
 
   constructor(readonly folder: string) {
     this.eventFiles = new EventFiles(folder, this.store, (place, what) => this.warn(place, what));
-    this.eventLines = new LineTail(join(folder, EVENTS_JSONL));
+    this.happened = new Happenings(folder, (place, what) => this.warn(place, what));
   }
 
   get events(): readonly RunEvent[] {
-    return this.happened;
+    return this.happened.events;
   }
 
   /** File, byte or line, what: what could not be read and was passed over. Each is said once. */
   get warnings(): readonly string[] {
-    return this.unread;
+    return [...this.unread];
   }
 
   /**
@@ -63,7 +67,7 @@ export class RunReader {
   private async read(): Promise<boolean> {
     const described = await this.readDescription();
     const logged = await this.eventFiles.read();
-    const told = await this.readEvents();
+    const told = await this.happened.read();
     const gone = await this.look();
     return described || logged || told || gone;
   }
@@ -74,44 +78,28 @@ export class RunReader {
     try {
       text = await readText(join(this.folder, RUN_JSON), MOST_RUN_JSON);
     } catch (error) {
-      return this.warn(RUN_JSON, (error as Error).message);
+      return this.refuse((error as Error).message);
     }
-    if (text === undefined) return false;
-    try {
-      const run = JSON.parse(text) as RunJson;
-      this.run = { ...run, spec: completeSpec(run.spec) };
-      return true;
-    } catch (error) {
-      // It is renamed into place, so this is damage.
-      return this.warn(RUN_JSON, `not JSON: ${(error as Error).message}`);
+    if (text === undefined || text === this.refused) return false;
+    const result = parseRunJson(text);
+    if ("problem" in result) {
+      // It is renamed into place, so this is damage, or nothing that Muonscope wrote.
+      this.refused = text;
+      return this.refuse(result.problem);
     }
+    this.run = result.read;
+    this.problem = null;
+    return true;
   }
 
-  private async readEvents(): Promise<boolean> {
-    let news = false;
-    try {
-      for await (const { number, text, tooLong } of this.eventLines.lines()) {
-        news = true;
-        const place = `${EVENTS_JSONL}, line ${number}`;
-        if (tooLong !== undefined) {
-          this.warn(place, `${tooLong} bytes, at most ${MOST_LINE} are read`);
-          continue;
-        }
-        try {
-          this.happened.push(JSON.parse(text) as RunEvent);
-        } catch (error) {
-          this.warn(place, `not JSON: ${(error as Error).message}`);
-        }
-      }
-    } catch (error) {
-      return this.warn(EVENTS_JSONL, (error as Error).message) || news;
-    }
-    return news;
+  private refuse(problem: string): boolean {
+    this.problem = `${RUN_JSON} is not read: ${problem}`;
+    return this.warn(RUN_JSON, problem);
   }
 
   /** Whether the trainer is still there. */
   private async look(): Promise<boolean> {
-    const started = this.happened.findLast((event) => event.type === "started");
+    const { started } = this.happened;
     if (!started || started.host !== hostname()) return false;
     const before = this.alive;
     this.alive = await isAlive(started.pid, started.processStart);
@@ -120,7 +108,7 @@ export class RunReader {
       this.lastLines = await readTail(join(this.folder, TRAINER_LOG));
       // What it wrote between the last look and its end.
       await this.eventFiles.read();
-      await this.readEvents();
+      await this.happened.read();
     }
     return true;
   }
@@ -128,8 +116,10 @@ export class RunReader {
   /** True the first time. */
   private warn(place: string, what: string): boolean {
     const warning = `${place}: ${what}`;
-    if (this.unread.includes(warning)) return false;
-    this.unread.push(warning);
+    if (this.unread.has(warning) || this.unread.size > MOST_WARNINGS) return false;
+    this.unread.add(
+      this.unread.size < MOST_WARNINGS ? warning : `more than ${MOST_WARNINGS} places cannot be read; the others are not told`,
+    );
     return true;
   }
 
@@ -138,8 +128,12 @@ export class RunReader {
     const train = this.store.series(LOSS_TRAIN);
     const last = (series: Series | undefined): number | null => series?.values.at(-1) ?? null;
     return deriveState({
-      events: this.happened,
+      event: this.happened.state,
+      eventStep: this.happened.step,
+      firstEvent: this.happened.firstTime,
+      lastEvent: this.happened.lastTime,
       described: this.run !== undefined,
+      problem: this.problem,
       alive: this.alive,
       step: train?.steps.at(-1) ?? this.store.lastStep,
       steps: this.run?.spec.steps ?? null,

@@ -54,14 +54,14 @@ export function resolveSpec(json: unknown, description: EngineDescription, conte
 }
 
 /** A spec as an older version recorded it, whose settings were fewer: what came later has the default, which is what it did. */
-export function completeSpec(spec: RunSpec): RunSpec {
+export function completeSpec(spec: object): Record<string, unknown> {
   const complete: Record<string, unknown> = { ...spec };
   for (const [key, value] of Object.entries(DEFAULTS)) {
     const recorded = complete[key];
     if (recorded === undefined) complete[key] = value;
     else if (isObject(value) && isObject(recorded)) complete[key] = { ...value, ...recorded };
   }
-  return complete as unknown as RunSpec;
+  return complete;
 }
 
 /** The leaves of the run file: one for each setting, knob or list. */

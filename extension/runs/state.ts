@@ -2,9 +2,17 @@
 import type { RunEvent, RunState, RunStatus } from "../protocol/runFolder";
 
 export interface Signs {
-  events: readonly RunEvent[];
+  /** The latest event that says what the run is doing. */
+  event: RunEvent | undefined;
+  /** Of the last event. */
+  eventStep: number;
+  /** Milliseconds since the epoch, of events; null when there are none. */
+  firstEvent: number | null;
+  lastEvent: number | null;
   /** run.json is there. */
   described: boolean;
+  /** What is wrong with run.json; null when nothing is. */
+  problem: string | null;
   /** Whether the process of the last `started` event is there; undefined when that cannot be told (another host). */
   alive: boolean | undefined;
   step: number;
@@ -19,25 +27,24 @@ export interface Signs {
 }
 
 export function deriveState(signs: Signs): RunState {
-  const { events, step, steps, loss, validationLoss } = signs;
+  const { steps, loss, validationLoss, firstEvent, lastEvent, firstTime, lastTime } = signs;
   const { status, reason } = statusOf(signs);
-  const times = events.map((event) => Date.parse(event.time));
-  const all = [signs.lastTime, ...times].filter((time): time is number => time !== null);
   return {
     status,
-    step: Math.max(step, ...events.slice(-1).map((event) => event.step)),
+    step: Math.max(signs.step, signs.eventStep),
     steps,
     loss,
     validationLoss,
-    startedAt: times[0] ?? signs.firstTime,
-    updatedAt: all.length > 0 ? Math.max(...all) : null,
+    startedAt: firstEvent ?? firstTime,
+    updatedAt: lastEvent === null || lastTime === null ? (lastEvent ?? lastTime) : Math.max(lastEvent, lastTime),
     reason,
   };
 }
 
 function statusOf(signs: Signs): { status: RunStatus; reason: string | null } {
-  const last = signs.events.findLast((event) => STATES.has(event.type));
+  const last = signs.event;
   if (!last) {
+    if (signs.problem !== null) return { status: "unknown", reason: signs.problem };
     // A folder with nothing in it has just been made; one with numbers and no word of how they came is another tool's.
     const begins = signs.described || signs.lastTime === null;
     return { status: begins ? "starting" : "unknown", reason: null };
@@ -56,3 +63,6 @@ function statusOf(signs: Signs): { status: RunStatus; reason: string | null } {
 }
 
 const STATES = new Set<RunEvent["type"]>(["started", "paused", "resumed", "finished", "stopped", "failed"]);
+
+/** Whether an event says what the run is doing. */
+export const isState = ({ type }: RunEvent): boolean => STATES.has(type);

@@ -11,7 +11,8 @@ export class Run {
   private reading: RunReader;
   private holders = 0;
   private kept: { run: RunJson | undefined; state: RunState; events: readonly RunEvent[] } | undefined;
-  private warned = 0;
+  /** Warnings that were said: reading the run again is no reason to say them again. */
+  private readonly told = new Set<string>();
 
   constructor(readonly folder: string) {
     this.reading = new RunReader(folder);
@@ -82,14 +83,13 @@ export class Run {
 
   /** What could not be read and was not said yet. */
   takeWarnings(): string[] {
-    const fresh = this.reading.warnings.slice(this.warned);
-    this.warned = this.reading.warnings.length;
+    const fresh = this.reading.warnings.filter((warning) => !this.told.has(warning));
+    for (const warning of fresh) this.told.add(warning);
     return fresh;
   }
 
   /** Frees the numbers of a run at rest; the next poll reads them again. */
   rest(): void {
     this.reading = new RunReader(this.folder);
-    this.warned = 0;
   }
 }
