@@ -7,7 +7,7 @@ export interface Range {
 }
 
 /** Index of the first element that is ≥ x, in ascending values. */
-export function lowerBound(values: Float64Array, x: number): number {
+export function lowerBound(values: ArrayLike<number>, x: number): number {
   let low = 0;
   let high = values.length;
   while (low < high) {

@@ -93,7 +93,9 @@ export class EventFiles {
       const { wallTime, step, sessionStart } = file.decoder.head(data);
       if (sessionStart) this.store.supersede(step);
       for (const value of file.decoder.values(data)) {
-        if (value) this.store.add(file.order, step, wallTime, value);
+        if (value && !this.store.add(file.order, step, wallTime, value)) {
+          this.warn(file.name, "the run has more tags than are read; the later ones are passed over");
+        }
         if (slices.spent) await slices.breathe();
       }
     } catch (error) {

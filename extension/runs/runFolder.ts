@@ -146,7 +146,7 @@ export class RunReader {
   }
 
   /** Sorted; of all kinds unless one is asked for. */
-  tags(kind?: Kind): string[] {
+  tags(kind?: Kind): readonly string[] {
     return this.store.tags(kind);
   }
 

@@ -8,6 +8,9 @@ import type { RunReader } from "../runs/runFolder";
 type Described = Pick<RunReader, "tags"> & { run: RunJson | undefined };
 type Shape = Channel["shape"];
 
+/** Made once: `localeCompare` makes one at every call. */
+const byNumber = new Intl.Collator("en", { numeric: true });
+
 export function catalogOf(readers: readonly Described[]): Catalog {
   const descriptions = new Map<string, DiagnosticDescription>();
   const parameters = new Set<string>();
@@ -34,8 +37,13 @@ export function catalogOf(readers: readonly Described[]): Catalog {
       }
     }
   }
-  const order = (known: string[]) => (a: string, b: string) =>
-    rank(known, a) - rank(known, b) || a.localeCompare(b, "en", { numeric: true });
+  const order = (known: Iterable<string>) => {
+    const ranks = new Map([...known].map((name, rank) => [name, rank]));
+    // Unknown names come last.
+    const rank = (name: string): number => ranks.get(name) ?? ranks.size;
+    return (a: string, b: string) => rank(a) - rank(b) || byNumber.compare(a, b);
+  };
+  const byDescription = order(descriptions.keys());
   return {
     plain: [...plain].sort(),
     channels: [...channels]
@@ -51,10 +59,7 @@ export function catalogOf(readers: readonly Described[]): Catalog {
           meaning: description?.meaning ?? "",
         };
       })
-      .sort((a, b) => order([...descriptions.keys()])(a.id, b.id)),
-    tensors: [...tensors].sort(order([...parameters])),
+      .sort((a, b) => byDescription(a.id, b.id)),
+    tensors: [...tensors].sort(order(parameters)),
   };
 }
-
-/** Place in the known order; unknown names come last. */
-const rank = (known: string[], name: string): number => (known.includes(name) ? known.indexOf(name) : known.length);
