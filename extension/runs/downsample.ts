@@ -43,12 +43,14 @@ export function downsample(series: Series, range: Range | undefined, width: numb
   const left = x[begin + 1]!;
   // Two of the 2 × width points are the ends; each bucket yields at most two.
   const perUnit = (pixels - 1) / (x[end - 2]! - left || 1);
+  /** Never less than the one before, wherever a clock was set back; the first where a distance is too small to divide by. */
+  const bucketOf = (i: number, before: number): number => Math.max(before, Math.min(pixels - 2, Math.floor((x[i]! - left) * perUnit) || 0));
   let i = begin + 1;
-  while (i < end - 1) {
-    const bucket = Math.min(pixels - 2, Math.floor((x[i]! - left) * perUnit));
+  for (let bucket = 0; i < end - 1;) {
     let low = i;
     let high = i;
-    for (; i < end - 1 && Math.min(pixels - 2, Math.floor((x[i]! - left) * perUnit)) === bucket; i++) {
+    bucket = bucketOf(i, bucket);
+    for (; i < end - 1 && bucketOf(i, bucket) === bucket; i++) {
       if (above(series.values[low]!, series.values[i]!)) low = i;
       if (above(series.values[i]!, series.values[high]!)) high = i;
     }

@@ -91,4 +91,19 @@ describe("downsample", () => {
     const flat = { steps: new Float64Array(100), values: new Float64Array(100), times: new Float64Array(100) };
     assert.ok(downsample(flat, undefined, 4).steps.length <= 8);
   });
+
+  it("comes to an end within its bound where clocks stand still, go back, or differ by less than can be divided by", () => {
+    const clocks: [string, (i: number) => number][] = [
+      ["by the smallest number there is", (i) => i * Number.MIN_VALUE],
+      ["back and forth", (i) => 1e9 + (i % 2) * 1000],
+      ["backwards", (i) => 1e9 - i],
+      ["by more than there is", (i) => (i - 500) * 1e306],
+      ["once", (i) => (i < 998 ? 0 : 1e-310)],
+    ];
+    for (const [what, time] of clocks) {
+      const full = { ...series(1000, Math.sin), times: Float64Array.from({ length: 1000 }, (_, i) => time(i)) };
+      const { steps } = downsample(full, undefined, 20, "times");
+      assert.ok(steps.length <= 40, `${what}: ${steps.length} points`);
+    }
+  });
 });
