@@ -61,8 +61,7 @@ export class RecordReader {
       this.end += chunk.length;
       return;
     }
-    // Twice as long, so that a long record in many pieces is copied a few times, not once a piece.
-    const buffer = rest === 0 ? chunk : new Uint8Array(rest < chunk.length ? rest + chunk.length : 2 * rest);
+    const buffer = rest === 0 ? chunk : new Uint8Array(rest + this.room(rest, chunk.length));
     if (rest > 0) {
       buffer.set(this.buffer.subarray(this.at, this.end));
       buffer.set(chunk, rest);
@@ -72,6 +71,16 @@ export class RecordReader {
     this.end = rest + chunk.length;
     this.buffer = buffer;
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  }
+
+  /**
+   * Bytes to make room for beside `rest` and to be filled by pieces of `piece`: as many again, so that a long record in many
+   * pieces is copied a few times, not once a piece; and all of a record of which a good part is there, so that it is not long.
+   */
+  private room(rest: number, piece: number): number {
+    const length = rest < HEADER ? undefined : this.lengthAt(this.at);
+    const missing = length === undefined ? 0 : HEADER + length + FOOTER - rest;
+    return Math.max(rest, piece) + (missing < 8 * rest ? Math.max(0, missing + piece - rest) : 0);
   }
 
   /** Undefined: nothing more until the next `push`. A record's data is a view that is good until then. */

@@ -3,7 +3,7 @@ import { lowerBound } from "./downsample";
 import { StepOrder } from "./stepOrder";
 
 /** Numbers of a first array: most tags have few. */
-const FIRST = 8;
+const FIRST = 4;
 /** Rows that were replaced or dropped are kept until they are as many as the others, and this many. */
 const GARBAGE = 1024;
 
@@ -23,7 +23,9 @@ export class Numbers implements Values<number> {
   /** How many somebody has a view of. */
   private shown = 0;
 
-  get = (i: number): number => this.data[i]!;
+  get(i: number): number {
+    return this.data[i]!;
+  }
 
   push(value: number): void {
     if (this.length === this.data.length) this.move(2 * this.length);
@@ -69,7 +71,9 @@ export class Objects<T> implements Values<T> {
     return this.data.length;
   }
 
-  get = (i: number): T => this.data[i]!;
+  get(i: number): T {
+    return this.data[i]!;
+  }
 
   push(value: T): void {
     this.data.push(value);

@@ -6,8 +6,8 @@ import { Slices } from "./slices";
 import { isState } from "./state";
 import { LineTail, MOST_LINE } from "./tail";
 
-/** Events that are kept: a checkpoint at every hundredth of ten million steps. Of later ones, only what they say of the run's state is known. */
-const MOST_EVENTS = 100_000;
+/** Events that are kept: a checkpoint at every hundredth of five million steps. Of later ones, only what they say of the run's state is known. */
+const MOST_EVENTS = 50_000;
 
 export class Happenings {
   readonly events: RunEvent[] = [];

@@ -23,7 +23,7 @@ import {
 /** Process ids: 22 bits on Linux, 32 on Windows. */
 const pid = integer(1, 2 ** 32 - 1);
 /** Knobs of an order, and parameters of one knob. */
-const [KNOBS, PARAMETERS] = [1000, 20_000];
+const [KNOBS, PARAMETERS] = [1000, 10_000];
 
 /** The value of a knob before an order: one for all parameters, or one for each. */
 const before: Shape<unknown> = (value, place) =>

@@ -8,7 +8,7 @@ import * as shape from "./shape";
 import { completeSpec } from "./spec";
 
 /** More than there are: of parameters, a thousand blocks have 6000. */
-const MOST_PARAMETERS = 20_000;
+const MOST_PARAMETERS = 10_000;
 const MOST = 1000;
 
 const { fields, finite, integer, list, MESSAGE, name, NAME, oneOf, orNull, path, record, text, words } = shape;

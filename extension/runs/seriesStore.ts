@@ -20,8 +20,8 @@ export interface Increment {
 
 export type Kind = LogValue["shape"];
 
-/** A thousand blocks measured at every tap by every diagnostic have half as many. */
-const MOST_TAGS = 50_000;
+/** Fifty blocks of six matrices measured at every tap by every diagnostic have 22,000; each tag takes a kilobyte. */
+const MOST_TAGS = 30_000;
 
 /** Columns of one kind, by tag. */
 class Columns<T, V extends Values<T>> {

