@@ -8,6 +8,9 @@ import type { SeriesStore } from "./seriesStore";
 import { Slices } from "./slices";
 import { readFrom } from "./tail";
 
+/** Each start of a trainer begins a log; every look at the run looks at each. */
+const MOST_LOGS = 1000;
+
 interface LogFile {
   name: string;
   path: string;
@@ -34,8 +37,9 @@ export class EventFiles {
       .filter(({ name, isFolder }) => !isFolder && isEventFile(name))
       .map(({ name }) => name)
       .sort();
+    if (names.length > MOST_LOGS) this.warn(`${names.length} logs`, `only the latest ${MOST_LOGS} are read`);
     let found = false;
-    for (const [order, name] of names.entries()) {
+    for (const [order, name] of [...names.entries()].slice(-MOST_LOGS)) {
       let file = this.files.get(name);
       if (!file) {
         const path = join(this.folder, name);

@@ -118,7 +118,7 @@ export const HOSTILE_RUNS: readonly HostileRun[] = [
     what: "run.json is 2 MB of empty objects in a list",
     make: (folder) => writeFileSync(join(folder, "run.json"), `[${"{},".repeat(690_000)}{}]`),
   },
-  ...["/dev/zero", "../../outside.txt", "run.json"].map((target, i) => ({
+  ...["/dev/zero", "../../../outside.txt", "run.json"].map((target, i) => ({
     name: `links-${i}`,
     what: `run.json, events.jsonl, control.jsonl, trainer.log, a log and checkpoints are links to ${target}`,
     make: (folder: string) => {
@@ -167,6 +167,14 @@ export const HOSTILE_RUNS: readonly HostileRun[] = [
       events(folder, [started, event({ type: "stopped", reason: "ordered", checkpoint: null })]);
       symlinkSync("../empty-object", join(folder, "checkpoints"));
       symlinkSync("../../../outside.txt", join(folder, "trainer.log"));
+    },
+  },
+  {
+    name: "many-logs",
+    what: "two thousand logs, each of which claims more than it has",
+    make: (folder) => {
+      for (const i of range(2000)) writeFileSync(join(folder, `events.out.tfevents.${1000 + i}.h`), claim(BigInt(MOST_RECORD)));
+      writeFileSync(join(folder, LOG), encodeValues(1, 1, [scalar("first", 1)]));
     },
   },
   {

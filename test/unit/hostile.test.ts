@@ -155,6 +155,8 @@ describe("a hostile folder", { skip: process.platform === "win32" && "Windows ha
     const descending = (await reader("descending")).series(LOSS_TRAIN)!;
     assert.deepEqual([descending.steps.length, descending.steps[0], descending.values[0]], [200_000, 1, 199_999]);
     assert.equal((await reader("one-record")).tags().length, 30_000);
+    const logs = await reader("many-logs");
+    assert.deepEqual([logs.tags(), logs.warnings], [[], ["2001 logs: only the latest 1000 are read"]]);
     assert.match((await reader("pipes")).state().reason!, /^run\.json is not read: expected a file, found a pipe/);
     assert.match(
       (await reader("wrong-types")).warnings.join("\n"),

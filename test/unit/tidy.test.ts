@@ -115,6 +115,14 @@ describe("tidy: who imports whom", () => {
       "exceptions that are none",
     );
   });
+  it("a process is started for a run that is started, and for nothing that a folder holds", () => {
+    const starters = find("extension/{runs,ui,protocol}/**/*.ts").filter((file) => imports(file).includes("node:child_process"));
+    assert.deepEqual(starters.sort(), [
+      "extension/runs/devices.ts", // the trainer's program, asked for backends
+      "extension/runs/launch.ts", // the trainer
+      "extension/runs/processes.ts", // ps, where there is no /proc to look a process up in
+    ]);
+  });
   it("one file loads the binary", () => {
     const files = find(["extension/**/*.ts", "webview/**/*.ts", "test/**/*.ts"]).filter((file) => file !== "test/unit/tidy.test.ts");
     assertNone(
