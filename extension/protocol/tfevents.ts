@@ -16,7 +16,7 @@ export type LogValue =
 
 /** What an event says of all its values. */
 export interface EventHead {
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch, as the writer has them: perhaps none. */
   wallTime: number;
   step: number;
   /** Only in a file's first record. */
@@ -40,8 +40,6 @@ const FULL = 1 << 20;
 const MOST_TAG = 1000;
 /** Numbers of a vector or buckets of a histogram: sixteen times the widest model's singular values. */
 const MOST_NUMBERS = 1 << 20;
-/** Seconds since the epoch that a date can hold (ECMA-262, 21.4.1.1). */
-const MOST_TIME = 8.64e12;
 
 /** A file's first record. */
 export const encodeFileVersion = (wallTime: number): Uint8Array =>
@@ -146,7 +144,6 @@ export class EventDecoder {
         for (const field of fields(bytes)) if (field.number === 1) event.sessionStart = field.value === SESSION_START;
       }
     }
-    if (!(Math.abs(event.wallTime) <= MOST_TIME)) throw new Error(`${event.wallTime} is no time`);
     return event;
   }
 
@@ -246,6 +243,7 @@ function readHistogram(data: Uint8Array): HistogramValue {
 /** Rank 0: a scalar. [k, 3] of the histograms plugin: left, right, count. Rank 1: a vector. Others are not ours. */
 function readTensor(data: Uint8Array, isHistogram: boolean): Shaped | undefined {
   let type = 0;
+  let content: Uint8Array | undefined;
   const dimensions: number[] = [];
   const values = new Doubles();
   for (const { number, value, data: bytes } of fields(data)) {
@@ -257,11 +255,12 @@ function readTensor(data: Uint8Array, isHistogram: boolean): Shaped | undefined 
         for (const dimension of fields(shape.data)) if (dimension.number === 1) size = dimension.value;
         if (dimensions.push(size) > 2) return undefined;
       }
-    } else if (number === 4) values.add(bytes, type === DOUBLE ? 8 : 4);
+    } else if (number === 4) content = bytes;
     else if (number === 5) values.add(bytes, 4);
     else if (number === 6) values.add(bytes, 8);
   }
   if (type !== FLOAT && type !== DOUBLE) return undefined;
+  if (content) values.add(content, type === DOUBLE ? 8 : 4);
   const all = values.all();
   if (dimensions.length === 0 && all.length === 1) return { shape: "scalar", value: all[0]! };
   if (dimensions.length === 1 && all.length === dimensions[0]) return { shape: "vector", value: all };

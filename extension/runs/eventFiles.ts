@@ -10,6 +10,8 @@ import { readFrom } from "./tail";
 
 /** Each start of a trainer begins a log; every look at the run looks at each. */
 const MOST_LOGS = 1000;
+/** Seconds since the epoch that a date can hold (ECMA-262, 21.4.1.1). */
+const MOST_TIME = 8.64e12;
 
 interface LogFile {
   name: string;
@@ -18,6 +20,8 @@ interface LogFile {
   records: RecordReader;
   decoder: EventDecoder;
   size: number;
+  /** Seconds since the epoch, of the last record that has one. */
+  time: number;
   stopped: boolean;
 }
 
@@ -43,7 +47,7 @@ export class EventFiles {
       let file = this.files.get(name);
       if (!file) {
         const path = join(this.folder, name);
-        file = { name, path, order, records: new RecordReader(), decoder: new EventDecoder(), size: 0, stopped: false };
+        file = { name, path, order, records: new RecordReader(), decoder: new EventDecoder(), size: 0, time: 0, stopped: false };
         this.files.set(name, file);
       }
       file.order = order;
@@ -95,9 +99,11 @@ export class EventFiles {
   private async take(file: LogFile, offset: number, data: Uint8Array, slices: Slices): Promise<void> {
     try {
       const { wallTime, step, sessionStart } = file.decoder.head(data);
+      if (Math.abs(wallTime) <= MOST_TIME) file.time = wallTime;
+      else this.warn(file.name, "it has records without a time; that of the record before is taken");
       if (sessionStart) this.store.supersede(step);
       for (const value of file.decoder.values(data)) {
-        if (value && !this.store.add(file.order, step, wallTime, value)) {
+        if (value && !this.store.add(file.order, step, file.time, value)) {
           this.warn(file.name, "the run has more tags than are read; the later ones are passed over");
         }
         if (slices.spent) await slices.breathe();

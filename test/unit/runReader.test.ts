@@ -181,6 +181,14 @@ describe("damage", () => {
     assert.deepEqual(reader.warnings, ["events.out.tfevents.100.h, byte 0: not a TensorBoard event: a field claims -11 bytes"]);
     assert.deepEqual(points(reader), [[1, 5]]);
   });
+  it("a time that is none costs no value", async (t) => {
+    const folder = temporaryFolder(t);
+    const at = (time: number, step: number): Uint8Array => encodeValues(time, step, [{ tag: "loss/train", shape: "scalar", value: step }]);
+    writeFileSync(join(folder, "events.out.tfevents.100.h"), log(at(1e9, 1), at(NaN, 2), at(1e300, 3), at(1e9 + 5, 4)));
+    const reader = await read(folder);
+    assert.deepEqual([...reader.series("loss/train")!.times], [1e9, 1e9, 1e9, 1e9 + 5]);
+    assert.deepEqual(reader.warnings, ["events.out.tfevents.100.h: it has records without a time; that of the record before is taken"]);
+  });
   it("a log that shrinks keeps what was read", async (t) => {
     const folder = temporaryFolder(t);
     const file = join(folder, "events.out.tfevents.100.h");
