@@ -1,7 +1,7 @@
 /** TensorBoard's log format: checksums, framing, messages; every prefix and every flipped byte of a small log. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { crc32c, masked } from "../../extension/protocol/crc32c";
+import { crc32c } from "../../extension/protocol/crc32c";
 import {
   encodeFileVersion,
   encodeSessionStart,
@@ -11,7 +11,7 @@ import {
   type LogValue,
 } from "../../extension/protocol/tfevents";
 import { MessageWriter } from "../../extension/protocol/protobuf";
-import { frameRecord, MOST_RECORD, RecordReader, type Item } from "../../extension/protocol/tfrecord";
+import { frameRecord, RecordReader, type Item } from "../../extension/protocol/tfrecord";
 
 const histogram: LogValue = {
   tag: "neuron_norm/update/w",
@@ -138,76 +138,6 @@ describe("a log that was written", () => {
     assert.equal(items.filter((item) => item.kind === "record").length, 2);
     assert.equal(items.filter((item) => item.kind === "damage").length, 1);
     assert.ok(items.filter((item) => item.kind === "scanning").length > 10);
-  });
-});
-
-describe("a long log", () => {
-  const reads = (data: Uint8Array, piece = 1 << 17): { items: Item[]; reader: RecordReader; blocked: number } => {
-    const reader = new RecordReader();
-    const items: Item[] = [];
-    let blocked = 0;
-    for (let at = 0; at < data.length; at += piece) {
-      const begin = performance.now();
-      reader.push(data.subarray(at, at + piece));
-      for (let item = reader.next(); item; item = reader.next()) if (item.kind !== "scanning") items.push(item);
-      blocked = Math.max(blocked, performance.now() - begin);
-    }
-    return { items, reader, blocked };
-  };
-
-  it("of one record of 30 MB is read in short slices, each byte once", (t) => {
-    const data = new Uint8Array(30e6).map((_, i) => i);
-    const framed = frameRecord(data);
-    const { items, blocked } = reads(framed);
-    assert.equal(items.length, 1);
-    assert.ok(items[0]!.kind === "record" && Buffer.compare(items[0]!.data, data) === 0);
-    t.diagnostic(`the longest slice took ${blocked.toFixed(1)} ms`);
-    const begin = performance.now();
-    reads(framed, 1 << 12);
-    // 7325 pieces: copying what is there at each of them would move 110 GB.
-    assert.ok(performance.now() - begin < 2000, `${performance.now() - begin} ms in pieces of 4 KiB`);
-  });
-  it("with a record that is longer than any that is read goes on after it, without waiting for it in memory", () => {
-    const before = encodeFileVersion(1);
-    const header = frameRecord(new Uint8Array(0)).slice(0, 12);
-    const claim = (length: number): Uint8Array => {
-      const long = header.slice();
-      new DataView(long.buffer).setBigUint64(0, BigInt(length), true);
-      new DataView(long.buffer).setUint32(8, masked(crc32c(long.subarray(0, 8))), true);
-      return long;
-    };
-    const long = MOST_RECORD + 1;
-    const { items, reader } = reads(Buffer.concat([before, claim(long)]));
-    assert.deepEqual(
-      items.map((item) => [item.kind, item.kind === "damage" && item.what]),
-      [
-        ["record", false],
-        ["damage", `a record of ${long} bytes is passed over: at most ${MOST_RECORD} are read`],
-      ],
-    );
-    assert.equal(reader.received, before.length + 12 + long + 4);
-    reader.push(records[1]!.slice());
-    assert.equal(reader.next()?.kind, "record");
-    assert.equal(reads(claim(2 ** 60)).reader.received, 12 + 2 ** 60 + 4);
-  });
-  it("of zeros is given up", () => {
-    const { items } = reads(new Uint8Array(17 << 20), 1 << 20);
-    assert.deepEqual([items[0]!.kind, items[1]!.kind], ["damage", "hopeless"]);
-  });
-  it("of very many values a step is written as several records", () => {
-    const values = Array.from({ length: 300 }, (_, i): LogValue => ({
-      tag: `v/${i}`,
-      shape: "vector",
-      value: new Float64Array(1000).fill(i),
-    }));
-    const events = decodeAll(drain(encodeValues(5, 6, values)));
-    assert.equal(events.length, 3);
-    assert.ok(events.every(({ step, wallTime }) => step === 6 && wallTime === 5));
-    assert.deepEqual(
-      events.flatMap((event) => event.values),
-      values,
-    );
-    assert.equal(decodeAll(drain(encodeValues(5, 6, []))).length, 1);
   });
 });
 
