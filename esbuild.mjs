@@ -42,7 +42,7 @@ async function groups(watch) {
     tools: {
       ...node,
       minify: false,
-      entryPoints: { generate: "scripts/generate.ts", processes: "extension/runs/processes.ts" },
+      entryPoints: { generate: "scripts/generate.ts", processes: "extension/runs/processes.ts", hostile: "test/hostile/make.ts" },
       outdir: "dist/tools",
     },
     // An extension of its own, installed where no node_modules are: Mocha goes in.

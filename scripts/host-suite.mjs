@@ -8,7 +8,7 @@ import { pack, testVsix } from "./package.mjs";
 import { artifacts, dist, root } from "./places.mjs";
 import { startServedVscode } from "./served-vscode.mjs";
 import { Failure, print, step } from "./shell.mjs";
-import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
+import { endRuns, makeHostileWorkspace, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "host");
 /** Milliseconds from one test's result to the next; a test's own limit (test/host/mocha.ts) ends it before. */
@@ -76,10 +76,11 @@ export function readResults(phase, file) {
 }
 
 /** The folders that phases share: the untrusted window reads the runs that the first one left. */
-export const testEnvironment = (phases, results, workspace) => ({
+export const testEnvironment = (phases, results, workspace, hostileRuns) => ({
   MUONSCOPE_TEST_PHASES: phases.join(),
   MUONSCOPE_TEST_RESULTS: results,
   MUONSCOPE_TEST_FINISHED_RUNS: join(workspace, ".muonscope", "runs"),
+  MUONSCOPE_TEST_HOSTILE_RUNS: hostileRuns,
 });
 
 /** Empties the suite's folder and packs what is installed in its windows. */
@@ -94,14 +95,14 @@ async function prepare() {
 }
 
 /** Runs phases in a window, which is loaded again for each after the first. Returns their results. */
-async function inWindow({ phases, trusted = true, vsix, open }) {
+async function inWindow({ phases, trusted = true, vsix, open, hostileRuns }) {
   const server = await step("Starting a served VS Code", () =>
     startServedVscode({
       folder: open,
       data: join(folder, `vscode-${phases[0]}`),
       vsix,
       trusted,
-      env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace")),
+      env: testEnvironment(phases, join(folder, "results"), join(folder, "workspace"), hostileRuns),
     }),
   );
   try {
@@ -137,6 +138,8 @@ export async function runHostSuite() {
   const { vsix, workspace, empty } = await prepare();
   const results = await inWindow({ phases: ["run", "reload"], vsix, open: workspace });
   results.push(...(await inWindow({ phases: ["untrusted"], trusted: false, vsix, open: empty })));
+  const hostile = makeHostileWorkspace(join(folder, "hostile"));
+  results.push(...(await inWindow({ phases: ["hostile"], trusted: false, vsix, open: hostile.open, hostileRuns: hostile.runs })));
   return countTests(results.flatMap(({ tests }) => tests));
 }
 

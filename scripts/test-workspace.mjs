@@ -1,5 +1,5 @@
 // The workspace that the host and ui suites open: a text, run files that are good and one that is not. Made new each time.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { dist, root } from "./places.mjs";

@@ -16,7 +16,6 @@ const MOST_NAMES = 20_000;
 // Windows has neither; there, the look before has to do.
 const flag = (of: number | undefined): number => of ?? 0;
 const READ = constants.O_RDONLY | flag(constants.O_NOFOLLOW) | flag(constants.O_NONBLOCK);
-const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | flag(constants.O_NOFOLLOW) | flag(constants.O_NONBLOCK);
 
 /** Bytes of a file; undefined when there is none. Rejects with NotRead when there is something else. */
 export async function expectFile(path: string): Promise<number | undefined> {
@@ -35,12 +34,6 @@ export async function sizeOf(path: string): Promise<number | undefined> {
 export async function openFile(path: string): Promise<{ file: FileHandle; size: number } | undefined> {
   if ((await expectFile(path)) === undefined) return undefined;
   return opened(path, READ);
-}
-
-/** For writing at its end; made when it is not there. To be closed by the caller. Rejects with NotRead when it is no file. */
-export async function openToAppend(path: string): Promise<FileHandle> {
-  await expectFile(path);
-  return (await opened(path, APPEND)).file;
 }
 
 /** All of a file, as text; undefined when there is none. Rejects with NotRead when it has more than `most` bytes. */

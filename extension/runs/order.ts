@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { CONTROL_JSONL, type Order } from "../protocol/runFolder";
-import { openToAppend } from "./files";
+import { openToAppend } from "./ownFiles";
 
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 export type NewOrder = WithoutId<Order>;

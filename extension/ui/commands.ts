@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import * as vscode from "vscode";
 import { TRAINER_LOG, type Order } from "../protocol/runFolder";
-import { sizeOf } from "../runs/files";
+import { expectFile } from "../runs/files";
 import type { App } from "./app";
 import { chooseRun, chooseRuns, runItem, runOf } from "./chooseRun";
 import { showDevices } from "./devices";
@@ -115,7 +115,7 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
   const run = await chooseRun(app, argument, "Whose log?");
   if (!run) return undefined;
   const file = join(run.folder, TRAINER_LOG);
-  if ((await sizeOf(file)) === undefined) {
+  if ((await expectFile(file)) === undefined) {
     void inform(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
     return undefined;
   }

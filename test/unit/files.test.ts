@@ -5,9 +5,10 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, 
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { encodeValues } from "../../extension/protocol/tfevents";
-import { namesIn, NotRead, openToAppend, readText, sizeOf } from "../../extension/runs/files";
+import { namesIn, NotRead, readText, sizeOf } from "../../extension/runs/files";
 import { listRuns } from "../../extension/runs/list";
 import { order } from "../../extension/runs/order";
+import { openToAppend } from "../../extension/runs/ownFiles";
 import { listCheckpoints, readTail, RunReader } from "../../extension/runs/runFolder";
 import { LineTail, MOST_LINE } from "../../extension/runs/tail";
 import { temporaryFolder } from "./folders";
@@ -40,7 +41,7 @@ describe("in place of a file", { skip: windows }, () => {
       );
       for (const warning of reader.warnings) assert.match(warning, message);
       assert.match(await readTail(join(folder, "trainer.log")), message);
-      await assert.rejects(order(folder, { do: "stop" }), message);
+      await assert.rejects(order(folder, { do: "stop" }), { name: "UserError", message: /expected a file of the run's own, found a/ });
       assert.equal(await sizeOf(join(folder, "run.json")), undefined);
     });
   }
@@ -50,9 +51,9 @@ describe("in place of a file", { skip: windows }, () => {
     const outside = join(temporaryFolder(t), "theirs");
     writeFileSync(outside, "as it was");
     symlinkSync(outside, join(folder, "control.jsonl"));
-    await assert.rejects(order(folder, { do: "stop" }), NotRead);
+    await assert.rejects(order(folder, { do: "stop" }), { name: "UserError", message: /found a link to/ });
     symlinkSync(`${outside}.new`, join(folder, "dangling"));
-    await assert.rejects(openToAppend(join(folder, "dangling")), NotRead);
+    await assert.rejects(openToAppend(join(folder, "dangling")), { name: "UserError", message: /found a link to/ });
     assert.equal(readFileSync(outside, "utf8"), "as it was");
     assert.deepEqual(readdirSync(join(outside, "..")), ["theirs"]);
   });

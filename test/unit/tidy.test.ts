@@ -97,6 +97,8 @@ describe("tidy: who imports whom", () => {
     /** What else they need of the file system: nothing that came with a folder. */
     const others: Record<string, string> = {
       "extension/runs/files.ts": "the way in",
+      "extension/runs/ownFiles.ts": "the way out: what is written into a run's folder stays in it",
+      "extension/runs/durable.ts": "writes, and syncs, what is the trainer's own",
       "extension/runs/cudaLibraries.ts": "a Python environment that its user named",
       "extension/runs/launch.ts": "the folder of a run that it starts, in a trusted workspace",
       "extension/runs/newFolder.ts": "makes a folder",
