@@ -6,7 +6,7 @@ import { build } from "./build.mjs";
 import { countTests, makeTestExtension, readResults, testEnvironment } from "./host-suite.mjs";
 import { root } from "./places.mjs";
 import { entry, Failure } from "./shell.mjs";
-import { endRuns, makeTestWorkspace } from "./test-workspace.mjs";
+import { endRuns, makeHostileWorkspace, makeTestWorkspace } from "./test-workspace.mjs";
 
 const folder = join(root, "build", "test", "electron");
 
@@ -21,20 +21,25 @@ await entry(async () => {
   const empty = join(folder, "empty");
   for (const each of [results, empty]) mkdirSync(each, { recursive: true });
   const workspace = makeTestWorkspace(join(folder, "workspace"));
+  const hostile = makeHostileWorkspace(join(folder, "hostile"));
   const testExtension = join(folder, "extension");
   makeTestExtension(testExtension);
   const tests = [];
   try {
     // Each phase is a start of VS Code: the second finds what the first left running.
-    for (const phase of ["run", "reload", "untrusted"]) {
-      const trusted = phase !== "untrusted";
+    for (const [phase, open] of [
+      ["run", workspace],
+      ["reload", workspace],
+      ["untrusted", empty],
+      ["hostile", hostile.open],
+    ]) {
       const places = ["--user-data-dir", join(folder, "user"), "--extensions-dir", join(folder, "extensions")];
       await runTests({
         vscodeExecutablePath: executable,
         extensionDevelopmentPath: [root, testExtension],
         extensionTestsPath: join(testExtension, "main.js"),
-        extensionTestsEnv: testEnvironment([phase], results, workspace),
-        launchArgs: [trusted ? workspace : empty, ...places, ...(trusted ? ["--disable-workspace-trust"] : [])],
+        extensionTestsEnv: testEnvironment([phase], results, workspace, hostile.runs),
+        launchArgs: [open, ...places, ...(open === workspace ? ["--disable-workspace-trust"] : [])],
       });
       tests.push(...readResults(phase, join(results, `${phase}.json`)).tests);
     }
