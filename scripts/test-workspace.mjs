@@ -31,6 +31,17 @@ export function makeTestWorkspace(folder) {
   return folder;
 }
 
+/** A workspace as nobody should meet it, below `folder`; its runs lie beside it: a test puts them in once it looks. */
+export function makeHostileWorkspace(folder) {
+  const { makeHostileFolder } = createRequire(import.meta.url)(join(dist, "tools", "hostile.js"));
+  rmSync(folder, { recursive: true, force: true });
+  const [open, runs] = [join(folder, "workspace"), join(folder, "runs")];
+  mkdirSync(open, { recursive: true });
+  makeHostileFolder(open);
+  renameSync(join(open, ".muonscope", "runs"), runs);
+  return { open, runs };
+}
+
 /** The objects of a file of JSON lines. A trainer that was killed leaves half a line. */
 function wholeLines(file) {
   return readFileSync(file, "utf8")
