@@ -115,7 +115,10 @@ async function openTrainerLog(app: App, argument: unknown): Promise<string | und
   const run = await chooseRun(app, argument, "Whose log?");
   if (!run) return undefined;
   const file = join(run.folder, TRAINER_LOG);
-  if ((await expectFile(file)) === undefined) {
+  const size = await expectFile(file).catch((error: Error) => {
+    throw new Error(`${file}: ${error.message}.`, { cause: error });
+  });
+  if (size === undefined) {
     void inform(`${run.name} has no ${TRAINER_LOG}: it was not started by Muonscope's editor.`);
     return undefined;
   }

@@ -18,6 +18,8 @@ type Choice = { runFile: string } | { template: Template; folder: vscode.Workspa
 
 /** More run files than anyone chooses from by hand. */
 const MOST_FILES = 500;
+/** Bytes of a run file that is read before it is chosen. */
+const MOST_SHOWN = 64 * 2 ** 10;
 /** Bytes of a run file, or of what the engine says of itself. */
 const MOST_TEXT = 1 << 20;
 
@@ -101,9 +103,7 @@ function chosenBy(argument: unknown): Choice | undefined {
 async function ask(): Promise<Choice | undefined> {
   const files = await vscode.workspace.findFiles(`**/*${RUN_FILE_SUFFIX}`, "**/node_modules/**", MOST_FILES);
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator });
-  const fileItems = files
-    .map(({ fsPath }) => ({ label: vscode.workspace.asRelativePath(fsPath), iconPath: vscode.ThemeIcon.File, choice: { runFile: fsPath } }))
-    .sort((a, b) => a.label.localeCompare(b.label));
+  const fileItems = (await Promise.all(files.map(({ fsPath }) => fileItem(fsPath)))).sort((a, b) => a.label.localeCompare(b.label));
   const folders = vscode.workspace.workspaceFolders ?? [];
   const templateItems = folders.flatMap((folder) =>
     TEMPLATES.map((template) => ({
@@ -128,6 +128,17 @@ async function ask(): Promise<Choice | undefined> {
     matchOnDescription: true,
   });
   return picked?.choice;
+}
+
+/** With what the file says that it is for. */
+async function fileItem(runFile: string): Promise<vscode.QuickPickItem & { choice: Choice }> {
+  const item = { label: vscode.workspace.asRelativePath(runFile), iconPath: vscode.ThemeIcon.File, choice: { runFile } };
+  try {
+    const { description } = parse((await readText(runFile, MOST_SHOWN)) ?? "") as { description?: unknown };
+    return typeof description === "string" ? { ...item, detail: description } : item;
+  } catch {
+    return item; // what is wrong with it is told to who chooses it
+  }
 }
 
 async function readSpec(app: App, file: string, content: unknown): Promise<{ spec: RunSpec } | { problems: string[] }> {

@@ -216,7 +216,9 @@ describe("a long record of orders", () => {
       ["last"],
     );
     const applied = events.filter(({ type }) => type !== "started");
-    assert.equal(markersOf(0, applied, { steps, values: steps, times: steps }).length, 20_001);
+    const markers = markersOf(0, applied, { steps, values: steps, times: steps });
+    assert.equal(markers.length, 2000, "as many as anyone tells apart");
+    assert.equal(markers[0]!.label, "18002 orders up to here");
     assert.ok(performance.now() - begin < 1000, `${performance.now() - begin} ms`);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * As much of the vscode API as the extension touches, for tests outside of an editor: the bundles of the unit tests get it in place of
- * the real one (scripts/build.mjs). It records what is said to a user and does what a test says the user did.
+ * the real one (esbuild.mjs). It records what is said to a user and does what a test says the user did.
  */
 import { EventEmitter as Emitter } from "node:events";
 import { join } from "node:path";
@@ -77,6 +77,8 @@ export const fake = {
   executed: [] as unknown[][],
   trusted: true,
   folders: [] as string[],
+  /** That a search finds. */
+  files: [] as string[],
   settings: {} as Record<string, unknown>,
   /** Settings that were read, and extensions that were asked for. */
   read: [] as string[],
@@ -91,6 +93,7 @@ export const fake = {
       executed: [],
       trusted: true,
       folders: [],
+      files: [],
       settings: {},
       read: [],
       panels: [],
@@ -247,7 +250,7 @@ export const workspace = {
     },
   }),
   asRelativePath: (path: string) => path,
-  findFiles: () => Promise.resolve([]),
+  findFiles: () => Promise.resolve(fake.files.map(Uri.file)),
   onDidGrantWorkspaceTrust: () => new Disposable(() => undefined),
 };
 
