@@ -1,5 +1,5 @@
 // The workspace that the host and ui suites open: a text, run files that are good and one that is not. Made new each time.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { dist, root } from "./places.mjs";
@@ -65,7 +65,8 @@ export async function endRuns(workspace) {
   if (!existsSync(runs)) return;
   for (const run of readdirSync(runs)) {
     const file = join(runs, run, "events.jsonl");
-    if (!existsSync(file)) continue;
+    // In a hostile folder there may be anything in its place, a device without end among them.
+    if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) continue;
     for (const event of wholeLines(file)) {
       if (event?.type !== "started" || !(await isAlive(event.pid, event.processStart))) continue;
       process.kill(event.pid, "SIGKILL");
