@@ -32,7 +32,10 @@ async function groups(watch) {
     tests: {
       ...node,
       minify: false,
-      entryPoints: [...sources("test/{unit,ui,cuda}/*.test.ts"), ...sources("test/{golden/golden,bench/bench,gpu/check,python/dump}.ts")],
+      entryPoints: [
+        ...sources("test/{unit,ui,cuda}/*.test.ts"),
+        ...sources("test/{golden/golden,bench/bench,gpu/check,python/dump,ui/pictures}.ts"),
+      ],
       outbase: "test",
       outdir: "dist/test",
       packages: "external",

@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import type { Frame, Locator } from "playwright-core";
+import type { Frame } from "playwright-core";
 import { LOSS_TRAIN } from "../../extension/protocol/tags";
 import { listRuns } from "../../extension/runs/list";
 import { RunReader } from "../../extension/runs/runFolder";
+import { beyond, button, chart, dashboardOf, normalization, reading, status, toTop } from "./dashboard";
 import { Workbench, workspace } from "./workbench";
 
 /** Milliseconds from a run's first step until a person sees it: promised for a machine that is not busy otherwise. */
@@ -18,39 +19,12 @@ const LIVE_LIMIT_MS = 2000;
 const WAITS = 10;
 const LINE_CHARTS = ["loss", "small0", "small1", "matrix"];
 
-const dashboardOf = (run: string): string => `header.run-header h1:text-is("${run}")`;
-
-/** A number of the dashboard's header, by its name. */
-async function reading(frame: Frame, name: string): Promise<number> {
-  const text = await frame.locator(`dl.numbers > div:has(dt:text-is("${name}")) dd`).innerText();
-  return Number(text.split("/")[0]!.replaceAll(",", "").trim());
-}
-
-/** Resolves when the page shows a step beyond `step`; to the step it shows. A trainer makes way for others: each step has its time. */
-async function beyond(workbench: Workbench, frame: Frame, step: number): Promise<number> {
-  let shown = await reading(frame, "Step");
-  while (shown <= step) {
-    const before = shown;
-    shown = await workbench.until(`a step after ${before}`, async () => {
-      const now = await reading(frame, "Step");
-      return now > before && now;
-    });
-  }
-  return shown;
-}
-
-const button = (frame: Frame, command: string): Locator => frame.locator(`.controls [data-command="muonscope.${command}"]`);
-const status = (frame: Frame, name: string): Promise<void> => frame.locator(`.run-header .status.${name}`).waitFor();
-const chart = (frame: Frame, panel: string): Locator => frame.locator(`#${panel} [role=img]`).first();
-
 /** Rejects after so many milliseconds: what does not come to an end by itself. */
 const tooLong = (limit: number, signal: AbortSignal): Promise<never> =>
   setTimeout(limit, undefined, { signal }).then(
     () => Promise.reject(new Error(`The test came to no end within ${(limit / 1000).toFixed(0)} s.`)),
     () => new Promise<never>(() => undefined),
   );
-
-const toTop = (frame: Frame): Promise<void> => frame.evaluate(() => scrollTo(0, 0));
 
 /** What tests need that others bring: the workbench, and live dashboards of two runs. */
 type Need = "workbench" | "first" | "second";
@@ -150,7 +124,7 @@ describe("the way of a new user", () => {
     ["first"],
     async () => {
       const frame = await workbench.frameWith(dashboardOf("first"));
-      await frame.locator('[data-knob="normalize"] vscode-checkbox').click();
+      await normalization(frame).click();
       const reader = new RunReader(there.get("first")!);
       const applied = await workbench.until("the order's answer", async () => {
         await reader.poll();
