@@ -54,8 +54,18 @@ async function configure(folder, title, settings) {
   return cmake;
 }
 
+/** Folder → what is being built in it: two makes in one would undo each other's work. */
+const building = new Map();
+
 /** Builds targets in a folder that is configured by these settings. What compilers warn of is printed at the end. */
-async function compile(folder, title, targets, settings = {}) {
+function compile(folder, title, targets, settings = {}) {
+  const before = building.get(folder) ?? Promise.resolve();
+  const done = before.catch(() => undefined).then(() => make(folder, title, targets, settings));
+  building.set(folder, done);
+  return done;
+}
+
+async function make(folder, title, targets, settings) {
   const cmake = await configure(folder, title, settings);
   const warnings = [];
   await runStep(`Building ${title}`, cmake, ["--build", folder, "-j", jobs, "--target", ...targets], {

@@ -40,9 +40,9 @@ export function print(line) {
 
 /**
  * Runs `work` beside other things: what it prints comes in one piece at its end. `niceness`: of the programs that it starts, 19 being
- * what gives way to everything else; for what computes beside what is timed.
+ * what gives way to everything else; for what computes beside what is timed. Without it, as around here.
  */
-export async function apart(work, { niceness = 0 } = {}) {
+export async function apart(work, { niceness = surroundings.getStore()?.niceness ?? 0 } = {}) {
   const lines = [];
   try {
     return await surroundings.run({ lines, niceness }, work);

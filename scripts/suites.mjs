@@ -6,7 +6,7 @@ import { buildTests, nativeFolder } from "./build-native.mjs";
 import { runCudaSuite } from "./cuda-suite.mjs";
 import { runHostSuite } from "./host-suite.mjs";
 import { dist, findProgram, python, root } from "./places.mjs";
-import { capture, Failure, print } from "./shell.mjs";
+import { apart, capture, Failure, print } from "./shell.mjs";
 import { runUiSuite } from "./ui-suite.mjs";
 
 /** Test files bundled for `node --test`, in dist/test or where they were copied to. `env` is added to theirs. */
@@ -39,26 +39,30 @@ async function unit() {
   return { ...count, passed: count.passed + (code === 0 ? 1 : 0), failed: count.failed + (code === 0 ? 0 : 1) };
 }
 
-/** Once as it ships and once under AddressSanitizer and UndefinedBehaviorSanitizer. */
+/** As it ships, and under AddressSanitizer and UndefinedBehaviorSanitizer: one's compilers beside the other's tests. */
 async function native() {
-  const count = { passed: 0, failed: 0, skipped: 0, reasons: [] };
-  for (const sanitize of [false, true]) {
-    const program = await buildTests({ sanitize });
-    print(sanitize ? "-- with AddressSanitizer and UndefinedBehaviorSanitizer" : "-- as it ships");
-    const { code, output } = await capture(program, [], { onLine: print, allowFailure: true });
-    const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
-    if (passed === undefined) {
-      // A crash or a sanitizer's finding ends the program before it can count.
-      count.failed++;
-      continue;
-    }
-    count.passed += Number(passed);
-    count.failed += Number(failed) || (code === 0 ? 0 : 1);
-  }
-  const calls = await hostileCalls();
-  const sum = (what) => count[what] + calls[what];
-  return { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped"), reasons: calls.reasons };
+  return sumOf(await Promise.all([false, true].map((sanitize) => apart(() => nativeTests(sanitize)))));
 }
+
+async function nativeTests(sanitize) {
+  const program = await buildTests({ sanitize });
+  print(sanitize ? "-- with AddressSanitizer and UndefinedBehaviorSanitizer" : "-- as it ships");
+  const { code, output } = await capture(program, [], { onLine: print, allowFailure: true });
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+  // A crash or a sanitizer's finding ends the program before it can count.
+  const count =
+    passed === undefined
+      ? { passed: 0, failed: 1, skipped: 0, reasons: [] }
+      : { passed: Number(passed), failed: Number(failed) || (code === 0 ? 0 : 1), skipped: 0, reasons: [] };
+  return sanitize ? sumOf([count, await hostileCalls()]) : count;
+}
+
+const sumOf = (counts) => ({
+  passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+  failed: counts.reduce((sum, { failed }) => sum + failed, 0),
+  skipped: counts.reduce((sum, { skipped }) => sum + skipped, 0),
+  reasons: counts.flatMap(({ reasons }) => reasons),
+});
 
 /** Those of the unit suite, once more, on the addon under sanitizers: a bundle takes the addon that lies above it. */
 async function hostileCalls() {
@@ -119,7 +123,7 @@ async function pythonTests(installing) {
 
 /**
  * Name → what it needs installed (scripts/setup.mjs) and how it runs; in the order of `npm test`. Those that compute, most of it in
- * compilers, run beside those that wait: for windows, trainers and time.
+ * compilers, run beside each other and beside those that wait: for windows, trainers and time.
  */
 export const suites = {
   unit: { parts: ["compiler"], run: unit },

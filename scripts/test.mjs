@@ -36,10 +36,10 @@ await entry(async () => {
   await setup(parts);
   const installing = install(parts);
   await build();
-  const computing = names.filter((name) => suites[name].computes);
   const waiting = names.filter((name) => !suites[name].computes);
-  const beside = computing.length > 0 && waiting.length > 0;
-  const lanes = [runLane(waiting, installing, beside, 0), runLane(computing, installing, beside, LEAST_PRIORITY)];
+  const computing = names.filter((name) => suites[name].computes);
+  const beside = computing.length + Math.min(waiting.length, 1) > 1;
+  const lanes = [runLane(waiting, installing, beside, 0), ...computing.map((name) => runLane([name], installing, beside, LEAST_PRIORITY))];
   const rows = (await Promise.all(lanes)).flat().sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
   console.log("");
   for (const row of rows) {
