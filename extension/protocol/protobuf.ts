@@ -99,8 +99,11 @@ export interface Field {
 
 const none = new Uint8Array(0);
 
-/** More fields than any message has that is read in one piece; those of a step's summary are read one by one. */
-const MOST_FIELDS = 100_000;
+/**
+ * More fields than any message has that is read in one piece, and no more than are read in a few milliseconds: lists of numbers are
+ * packed into one, and those of a step's summary are read one by one.
+ */
+const MOST_FIELDS = 5000;
 /** A key holds 29 bits of field number and 3 of wire type. */
 const MOST_KEY = 2 ** 32 - 1;
 

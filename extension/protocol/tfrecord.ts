@@ -15,6 +15,11 @@ const SCAN = 1 << 15;
 const HOPE = 1 << 24;
 /** Bytes of the longest record that is kept in memory to be read; a graph or a video of another tool may be longer. */
 export const MOST_RECORD = 1 << 25;
+/** Bytes of it, and of the piece that completes it. */
+const MOST_KEPT = HEADER + MOST_RECORD + FOOTER + (1 << 20);
+/** Bytes that are not worth giving back while records are read. */
+const SPARE = 1 << 20;
+const NOTHING = new Uint8Array(0);
 
 export function frameRecord(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(HEADER + data.length + FOOTER);
@@ -35,8 +40,11 @@ export type Item =
   | { kind: "hopeless"; offset: number; what: string };
 
 export class RecordReader {
+  /** What is looked at: a chunk that was lent, or what is kept here of records of which more is to come. */
   private buffer: Uint8Array = new Uint8Array(0);
   private view = new DataView(this.buffer.buffer);
+  /** Grows where it is, and gives memory back at once when it shrinks: that of other buffers stays until garbage is collected. */
+  private kept: ArrayBuffer | undefined;
   /** Of the next unread byte, in the buffer, and where what was pushed ends. */
   private at = 0;
   private end = 0;
@@ -53,38 +61,56 @@ export class RecordReader {
     return this.base + this.end;
   }
 
-  /** The chunk is the reader's from now on. */
+  /** The chunk is lent until `next` has nothing more. */
   push(chunk: Uint8Array): void {
     const rest = this.end - this.at;
-    if (rest > 0 && this.end + chunk.length <= this.buffer.length) {
-      this.buffer.set(chunk, this.end);
-      this.end += chunk.length;
-      return;
-    }
-    const buffer = rest === 0 ? chunk : new Uint8Array(rest + this.room(rest, chunk.length));
-    if (rest > 0) {
-      buffer.set(this.buffer.subarray(this.at, this.end));
-      buffer.set(chunk, rest);
-    }
+    if (rest === 0) this.lookAt(chunk);
+    else this.append(rest, chunk);
+  }
+
+  private append(rest: number, chunk: Uint8Array): void {
+    const length = rest + chunk.length;
+    const before = this.kept;
+    if (!before || length > before.maxByteLength) this.kept = new ArrayBuffer(length, { maxByteLength: Math.max(MOST_KEPT, length) });
+    const kept = this.kept!;
+    if (kept.byteLength < length) kept.resize(length);
+    // Here or elsewhere: copied as if there were another one between.
+    new Uint8Array(kept).set(this.buffer.subarray(this.at, this.end));
+    if (kept !== before) before?.resize(0);
+    if (kept.byteLength > length + SPARE) kept.resize(length);
+    const buffer = new Uint8Array(kept);
+    buffer.set(chunk, rest);
+    this.lookAt(buffer);
+    this.end = length;
+  }
+
+  private lookAt(buffer: Uint8Array): void {
     this.base += this.at;
     this.at = 0;
-    this.end = rest + chunk.length;
+    this.end = buffer.length;
     this.buffer = buffer;
     this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   }
 
-  /**
-   * Bytes to make room for beside `rest` and to be filled by pieces of `piece`: as many again, so that a long record in many
-   * pieces is copied a few times, not once a piece; and all of a record of which a good part is there, so that it is not long.
-   */
-  private room(rest: number, piece: number): number {
-    const length = rest < HEADER ? undefined : this.lengthAt(this.at);
-    const missing = length === undefined ? 0 : HEADER + length + FOOTER - rest;
-    return Math.max(rest, piece) + (missing < 8 * rest ? Math.max(0, missing + piece - rest) : 0);
+  /** No more comes for now: keeps no more memory than what was pushed and not read takes. */
+  settle(): void {
+    if (!this.kept) return;
+    const rest = this.end - this.at;
+    if (rest > 0) this.append(rest, NOTHING);
+    else this.lookAt(NOTHING);
+    this.kept.resize(rest);
+    if (rest === 0) this.kept = undefined;
   }
 
-  /** Undefined: nothing more until the next `push`. A record's data is a view that is good until then. */
+  /** Undefined: nothing more until the next `push`. A record's data is a view that is good until the next call. */
   next(): Item | undefined {
+    const item = this.find();
+    // What was lent may be filled with something else from now on.
+    if (!item && this.buffer.buffer !== this.kept) this.lookAt(this.buffer.slice(this.at, this.end));
+    return item;
+  }
+
+  private find(): Item | undefined {
     const stop = Math.min(this.end, this.at + SCAN);
     for (; this.at + HEADER <= stop; this.at++) {
       const length = this.lengthAt(this.at);

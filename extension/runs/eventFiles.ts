@@ -80,6 +80,7 @@ export class EventFiles {
       await this.drain(file, slices);
       if (file.stopped) break;
     }
+    file.records.settle();
     return true;
   }
 

@@ -2,6 +2,9 @@
 import { openFile } from "./files";
 
 const CHUNK = 1 << 17;
+/** Lent to one reader after another: new ones for each piece would fill the memory until garbage is collected. */
+const spare: Uint8Array[] = [];
+const MOST_SPARE = 2;
 /** Bytes of the longest line that is read; an event with a value for each of a thousand blocks' matrices has half as many. */
 export const MOST_LINE = 1 << 20;
 /** Of a longer one, enough to tell what it was. */
@@ -9,21 +12,22 @@ const GLIMPSE = 200;
 
 /**
  * Pieces of the file from byte `from` to where it ended when it was opened: a writer that is faster than its reader must not
- * keep it here for ever. None when there is no such file. Throws on other errors.
+ * keep it here for ever. None when there is no such file. Throws on other errors. Each is good until the next is asked for.
  */
 export async function* readFrom(path: string, from: number): AsyncGenerator<Uint8Array> {
   const found = await openFile(path);
   if (!found) return;
   const { file, size } = found;
+  const buffer = spare.pop() ?? new Uint8Array(CHUNK);
   try {
     for (let at = from; at < size;) {
-      const buffer = new Uint8Array(Math.min(CHUNK, size - at));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+      const { bytesRead } = await file.read(buffer, 0, Math.min(CHUNK, size - at), at);
       if (bytesRead === 0) return;
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
   } finally {
+    if (spare.length < MOST_SPARE) spare.push(buffer);
     await file.close();
   }
 }
@@ -61,27 +65,31 @@ export class LineTail {
       this.at += chunk.length;
       let begin = 0;
       for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, begin)) {
-        this.keep(chunk.subarray(begin, end));
+        const line = this.take(chunk.subarray(begin, end));
         begin = end + 1;
-        yield this.take();
+        yield line;
       }
       this.keep(chunk.subarray(begin));
     }
   }
 
   private keep(piece: Uint8Array): void {
-    if (this.length <= MOST_LINE) this.pieces.push(piece);
+    const before = this.length;
     this.length += piece.length;
+    if (this.length <= MOST_LINE) this.pieces.push(piece.slice());
+    // Of what is not read, no more than is told.
+    else if (before <= MOST_LINE) this.pieces = [new Uint8Array(Buffer.concat([...this.pieces, piece]).subarray(0, GLIMPSE))];
   }
 
-  private take(): Line {
-    const { pieces, length } = this;
+  /** The line that ends with this piece. */
+  private take(piece: Uint8Array): Line {
+    const bytes =
+      this.pieces.length > 0 ? Buffer.concat([...this.pieces, piece]) : Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+    const length = this.length + piece.length;
     this.pieces = [];
     this.length = 0;
     const number = ++this.count;
-    const tooLong = length > MOST_LINE;
-    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, tooLong ? GLIMPSE : length).toString("utf8");
-    return tooLong ? { number, text, tooLong: length } : { number, text };
+    if (length <= MOST_LINE) return { number, text: bytes.toString("utf8") };
+    return { number, text: bytes.toString("utf8", 0, GLIMPSE), tooLong: length };
   }
 }
