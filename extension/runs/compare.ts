@@ -3,6 +3,7 @@ import type { RunEvent } from "../protocol/runFolder";
 import type { RunSpec } from "../protocol/runFile";
 import type { Series } from "../protocol/series";
 import { lowerBound } from "./downsample";
+import { turnsOf } from "./turns";
 
 /** `{"model.width": 128, …}`; a list is one value. */
 export function flatten(value: object, prefix = ""): Map<string, unknown> {
@@ -60,13 +61,11 @@ export function toTarget(loss: Series, seconds: Float64Array, target: number, pe
  * the time it was paused, stopped or gone.
  */
 export function trainingSeconds(times: Float64Array, events: readonly RunEvent[]): Float64Array {
-  const seconds = (event: RunEvent): number => Date.parse(event.time) / 1000;
   const idle: { from: number; to: number }[] = [];
   let since: number | null = null;
   let first: number | null = null;
-  for (const event of events) {
-    const now = seconds(event);
-    if (event.type === "started") {
+  for (const { what, seconds: now } of turnsOf(events)) {
+    if (what === "started") {
       if (first === null) first = now;
       else {
         // A process that was killed wrote nothing: its last point is when it was last seen.
@@ -75,9 +74,9 @@ export function trainingSeconds(times: Float64Array, events: readonly RunEvent[]
         idle.push({ from: since ?? lastSeen, to: now });
       }
       since = null;
-    } else if (event.type === "paused" || event.type === "stopped" || event.type === "failed" || event.type === "finished") {
+    } else if (what === "ceased") {
       since ??= now;
-    } else if (event.type === "resumed" && since !== null) {
+    } else if (since !== null) {
       idle.push({ from: since, to: now });
       since = null;
     }

@@ -5,6 +5,7 @@ import { parseEvent } from "./runEvent";
 import { Slices } from "./slices";
 import { isState } from "./state";
 import { LineTail, MOST_LINE } from "./tail";
+import { turnsOf } from "./turns";
 
 /** Events that are kept: a checkpoint at every hundredth of five million steps. Of later ones, only what they say of the run's state is known. */
 const MOST_EVENTS = 50_000;
@@ -24,6 +25,8 @@ export class Happenings {
   constructor(
     folder: string,
     private readonly warn: (place: string, what: string) => boolean,
+    /** Whether events are kept. */
+    private readonly keep = true,
   ) {
     this.lines = new LineTail(join(folder, EVENTS_JSONL));
   }
@@ -58,7 +61,11 @@ export class Happenings {
     this.step = event.step;
     if (isState(event)) this.state = event;
     if (event.type === "started") this.started = event;
-    if (this.events.length < MOST_EVENTS) this.events.push(event);
-    else this.warn(EVENTS_JSONL, `more than ${MOST_EVENTS} events; of the later ones only the state of the run is known`);
+    if (!this.keep) return;
+    if (this.events.length < MOST_EVENTS) {
+      this.events.push(event);
+      // Now, in slices, and not when a page asks for all of them at once.
+      turnsOf(this.events);
+    } else this.warn(EVENTS_JSONL, `more than ${MOST_EVENTS} events; of the later ones only the state of the run is known`);
   }
 }

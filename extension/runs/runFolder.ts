@@ -26,11 +26,13 @@ const LOG_TAIL = { bytes: 4096, lines: 12 };
 const MOST_RUN_JSON = 1 << 21;
 /** Places that cannot be read and are told. */
 const MOST_WARNINGS = 100;
+/** Tags that a run's state is told from. */
+const TELLING = new Set([LOSS_TRAIN, LOSS_VALIDATION]);
 
 export class RunReader {
   /** Undefined for a folder that another tool wrote, or that is still being made. */
   run: RunJson | undefined;
-  private readonly store = new SeriesStore();
+  private readonly store: SeriesStore;
   private readonly eventFiles: EventFiles;
   private readonly happened: Happenings;
   private readonly unread = new Set<string>();
@@ -41,9 +43,14 @@ export class RunReader {
   private lastLines = "";
   private polling: Promise<boolean> | undefined;
 
-  constructor(readonly folder: string) {
+  /** `whole`: false for one of whom only the state is wanted. It reads as much, and keeps next to nothing. */
+  constructor(
+    readonly folder: string,
+    readonly whole = true,
+  ) {
+    this.store = new SeriesStore(whole ? undefined : TELLING);
     this.eventFiles = new EventFiles(folder, this.store, (place, what) => this.warn(place, what));
-    this.happened = new Happenings(folder, (place, what) => this.warn(place, what));
+    this.happened = new Happenings(folder, (place, what) => this.warn(place, what), whole);
   }
 
   get events(): readonly RunEvent[] {
@@ -194,6 +201,13 @@ export async function listCheckpoints(folder: string): Promise<Checkpoint[]> {
     if (step !== undefined && !isFolder) found.push({ file: join(folder, CHECKPOINTS, name), step: Number(step) });
   }
   return found.sort((a, b) => a.step - b.step);
+}
+
+/** What happened to a run that nobody follows. */
+export async function readEvents(folder: string): Promise<readonly RunEvent[]> {
+  const happened = new Happenings(folder, () => false);
+  await happened.read();
+  return happened.events;
 }
 
 /** The last lines of a text file; empty when there is none, and why where it is not read. */

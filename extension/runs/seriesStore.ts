@@ -82,8 +82,15 @@ export class SeriesStore {
   lastTime: number | null = null;
   lastStep = 0;
 
+  /** `wanted`: the only tags that are kept; undefined for all. */
+  constructor(private readonly wanted?: ReadonlySet<string>) {}
+
   /** `file`: the event files' order; a later one wins where steps overlap. False where there are too many tags for another one. */
   add(file: number, step: number, time: number, value: LogValue): boolean {
+    if (this.wanted && !this.wanted.has(value.tag)) {
+      this.note(step, time);
+      return true;
+    }
     const more = this.scalars.size + this.histograms.size + this.vectors.size < MOST_TAGS;
     if (value.shape === "scalar") {
       const rows = this.scalars.open(value.tag, more);
@@ -98,10 +105,14 @@ export class SeriesStore {
       if (!rows) return false;
       rows.add(file, step, time, value.value);
     }
+    this.note(step, time);
+    return true;
+  }
+
+  private note(step: number, time: number): void {
     this.firstTime ??= time;
     this.lastTime = time;
     this.lastStep = Math.max(this.lastStep, step);
-    return true;
   }
 
   /** A writer restarted at `step`: what was written there or later is superseded. */

@@ -1,4 +1,7 @@
-/** One run as the editor knows it: always its summary, and all its numbers while someone looks at it or it is live. */
+/**
+ * One run as the editor knows it: always its summary, and what happened to it and all its numbers while someone looks at it or it is
+ * live. Of a folder of many runs hardly any are: the others take next to no memory.
+ */
 import type { RunSummary } from "../protocol/panels";
 import type { RunEvent, RunJson, RunState } from "../protocol/runFolder";
 import { nameOfFolder } from "../runs/newFolder";
@@ -10,20 +13,21 @@ const RESUMABLE: readonly RunState["status"][] = ["paused", "stopped", "failed",
 export class Run {
   private reading: RunReader;
   private holders = 0;
-  private kept: { run: RunJson | undefined; state: RunState; events: readonly RunEvent[] } | undefined;
+  private kept: { run: RunJson | undefined; state: RunState } | undefined;
   /** Warnings that were said: reading the run again is no reason to say them again. */
   private readonly told = new Set<string>();
 
   constructor(readonly folder: string) {
-    this.reading = new RunReader(folder);
+    this.reading = new RunReader(folder, false);
   }
 
   get json(): RunJson | undefined {
     return this.kept?.run;
   }
 
+  /** Complete while the run is live or held. */
   get events(): readonly RunEvent[] {
-    return this.kept?.events ?? [];
+    return this.reading.events;
   }
 
   get state(): RunState {
@@ -61,13 +65,14 @@ export class Run {
     return { id: this.json?.id ?? this.folder, name: this.name, folder: this.folder, status, step, steps, loss, validationLoss, reason };
   }
 
-  /** Keeps the numbers in memory until the disposal. */
+  /** Keeps what is read in memory until the disposal: all of it, from the next poll on. */
   hold(): { dispose(): void } {
     this.holders++;
+    if (!this.reading.whole) this.reading = new RunReader(this.folder);
     let held = true;
     return {
       dispose: () => {
-        if (held) this.holders--;
+        if (held && --this.holders === 0 && !this.live) this.rest();
         held = false;
       },
     };
@@ -75,9 +80,22 @@ export class Run {
 
   /** Reads what is new. True when there was something. */
   async poll(): Promise<boolean> {
-    const news = await this.reading.poll();
+    let news = await this.follow();
+    // Whether all of a run is wanted is told from a look at it.
+    if (this.live && !this.reading.whole) {
+      this.reading = new RunReader(this.folder);
+      news = (await this.follow()) || news;
+    }
+    return news;
+  }
+
+  private async follow(): Promise<boolean> {
+    const { reading } = this;
+    const news = await reading.poll();
+    // Another one has begun to read, who will know more.
+    if (reading !== this.reading && this.kept) return false;
     if (!news && this.kept) return false;
-    this.kept = { run: this.reading.run, state: this.reading.state(), events: this.reading.events };
+    this.kept = { run: reading.run, state: reading.state() };
     return true;
   }
 
@@ -88,8 +106,8 @@ export class Run {
     return fresh;
   }
 
-  /** Frees the numbers of a run at rest; the next poll reads them again. */
+  /** Frees what was read of a run at rest; the next poll reads it again. */
   rest(): void {
-    this.reading = new RunReader(this.folder);
+    this.reading = new RunReader(this.folder, false);
   }
 }

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import * as vscode from "vscode";
 import { formatAge, formatCount, formatNumber } from "../protocol/format";
-import { listCheckpoints } from "../runs/runFolder";
+import { listCheckpoints, readEvents } from "../runs/runFolder";
 import type { App } from "./app";
 import { progressText, startText, STATUS } from "./chooseRun";
 import { markersOf } from "./markers";
@@ -83,7 +83,9 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
 
   /** Alerts, interventions and checkpoints, the latest first. */
   private async details(run: Run): Promise<Element[]> {
-    const alarming = run.events.filter((event) => event.type === "alert");
+    // Of a run at rest its state is known, and no more.
+    const events = run.reader.whole ? run.events : await readEvents(run.folder);
+    const alarming = events.filter((event) => event.type === "alert");
     const alerts = alarming.slice(-MOST_ROWS).map(({ step, severity, message }) => ({
       step,
       detail: {
@@ -93,7 +95,7 @@ class RunsTree implements vscode.TreeDataProvider<Element>, vscode.Disposable {
         tooltip: message,
       },
     }));
-    const interventions = markersOf(0, run.events, undefined).map((marker) => ({
+    const interventions = markersOf(0, events, undefined).map((marker) => ({
       step: marker.step,
       detail: {
         label: marker.label,

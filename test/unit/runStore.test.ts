@@ -4,6 +4,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { RunState } from "../../extension/protocol/runFolder";
+import { encodeValues } from "../../extension/protocol/tfevents";
+import { readEvents } from "../../extension/runs/runFolder";
 import { Run } from "../../extension/ui/run";
 import { RunStore } from "../../extension/ui/runStore";
 import { Log } from "../../extension/ui/say";
@@ -123,5 +125,42 @@ describe("the runs of a workspace", { timeout: 60_000 }, () => {
     delete fake.settings["muonscope.runsFolder"];
     await store.refresh();
     assert.equal(store.runs.length, 1);
+  });
+  it("are known by their state, and of those at rest nothing else is kept but while somebody looks", async (t) => {
+    const runs = workspace(t, "a");
+    const values = ["loss/train", "b", "c"].map((tag) => ({ tag, shape: "scalar", value: 2 }) as const);
+    writeFileSync(join(runs, "a", "events.out.tfevents.1"), encodeValues(1e9, 7, values));
+    const event = (what: object): string => `${JSON.stringify({ time: "2026-01-01T00:00:00.000Z", step: 7, ...what })}\n`;
+    const alert = event({ type: "alert", severity: "error", message: "m" });
+    writeFileSync(join(runs, "a", "events.jsonl"), alert + event({ type: "failed", message: "f" }));
+    const store = storeOf(t);
+    await store.found;
+    const [run] = store.runs as [Run];
+    const { status, step, loss } = run.state;
+    const kept = () => [run.reader.tags().length, run.events.length];
+    assert.deepEqual([status, step, loss, ...kept()], ["failed", 7, 2, 0, 0]);
+    const [one, other] = [run.hold(), run.hold()];
+    await store.read(run);
+    assert.deepEqual(kept(), [3, 2]);
+    one.dispose();
+    one.dispose();
+    await store.refresh();
+    assert.deepEqual(kept(), [3, 2], "somebody still looks");
+    other.dispose();
+    assert.deepEqual([run.state.status, ...kept()], ["failed", 0, 0]);
+    assert.deepEqual(
+      (await readEvents(run.folder)).map(({ type }) => type),
+      ["alert", "failed"],
+    );
+  });
+  it("are read whole while they are live", async (t) => {
+    const runs = workspace(t, "a");
+    const store = storeOf(t);
+    await store.found;
+    const [run] = store.runs as [Run];
+    assert.deepEqual([run.state.status, run.reader.whole], ["starting", true]);
+    writeFileSync(join(runs, "a", "events.out.tfevents.1"), encodeValues(1e9, 1, [{ tag: "b", shape: "scalar", value: 1 }]));
+    await store.refresh();
+    assert.deepEqual([run.state.status, run.reader.whole], ["unknown", false]);
   });
 });
