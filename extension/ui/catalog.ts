@@ -11,7 +11,14 @@ type Shape = Channel["shape"];
 /** Made once: `localeCompare` makes one at every call. */
 const byNumber = new Intl.Collator("en", { numeric: true });
 
-export function catalogOf(readers: readonly Described[]): Catalog {
+/** Names that are sorted by the numbers in them, which takes long: of more, only some are offered. */
+const MOST_BY_NUMBER = 2000;
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+/** Tags that are looked at before others may run. */
+const SOME = 64;
+
+/** To be driven to its end, in one go or with others between: a run may have tens of thousands of tags. */
+export function* catalogOf(readers: readonly Described[]): Generator<undefined, Catalog> {
   const descriptions = new Map<string, DiagnosticDescription>();
   const parameters = new Set<string>();
   for (const { run } of readers) {
@@ -21,9 +28,11 @@ export function catalogOf(readers: readonly Described[]): Catalog {
   const plain = new Set<string>();
   const channels = new Map<string, { shape: Shape; taps: Set<string> }>();
   const tensors = new Set<string>();
+  let looked = 0;
   for (const reader of readers) {
     for (const shape of ["scalar", "histogram", "vector"] as const) {
       for (const tag of reader.tags(shape)) {
+        if (++looked % SOME === 0) yield;
         const place = parseMatrixTag(tag);
         // A log that another tool wrote describes nothing: there, three parts are a channel.
         if (!place || (reader.run && !descriptions.has(place.channel))) {
@@ -37,29 +46,31 @@ export function catalogOf(readers: readonly Described[]): Catalog {
       }
     }
   }
-  const order = (known: Iterable<string>) => {
+  yield;
+  const order = (known: Iterable<string>, count: number) => {
     const ranks = new Map([...known].map((name, rank) => [name, rank]));
     // Unknown names come last.
     const rank = (name: string): number => ranks.get(name) ?? ranks.size;
-    return (a: string, b: string) => rank(a) - rank(b) || byNumber.compare(a, b);
+    const compare = count > MOST_BY_NUMBER ? byText : (a: string, b: string) => byNumber.compare(a, b);
+    return (a: string, b: string) => rank(a) - rank(b) || compare(a, b);
   };
-  const byDescription = order(descriptions.keys());
-  return {
-    plain: [...plain].sort(),
-    channels: [...channels]
-      .map(([id, { shape, taps }]): Channel => {
-        const description = descriptions.get(id);
-        return {
-          id,
-          title: description?.title ?? id,
-          shape,
-          unit: description?.unit ?? "",
-          taps: [...taps].sort(order(description?.taps ?? [])),
-          logarithmic: description?.logarithmic ?? false,
-          meaning: description?.meaning ?? "",
-        };
-      })
-      .sort((a, b) => byDescription(a.id, b.id)),
-    tensors: [...tensors].sort(order(parameters)),
-  };
+  const described: Channel[] = [];
+  for (const id of [...channels.keys()].sort(order(descriptions.keys(), channels.size))) {
+    if (described.length % SOME === 0) yield;
+    const { shape, taps } = channels.get(id)!;
+    const description = descriptions.get(id);
+    described.push({
+      id,
+      title: description?.title ?? id,
+      shape,
+      unit: description?.unit ?? "",
+      taps: [...taps].sort(order(description?.taps ?? [], taps.size)),
+      logarithmic: description?.logarithmic ?? false,
+      meaning: description?.meaning ?? "",
+    });
+  }
+  yield;
+  const sorted = [...tensors].sort(order(parameters, tensors.size));
+  yield;
+  return { plain: [...plain].sort(), channels: described, tensors: sorted };
 }

@@ -1,6 +1,7 @@
 /** What a page offers of all that runs have to draw: no more of each than its pickers hold without standing still. Pure. */
 import { formatCount } from "../protocol/format";
 import type { Catalog } from "../protocol/panels";
+import { Slices } from "../runs/slices";
 import { catalogOf } from "./catalog";
 
 /**
@@ -17,9 +18,52 @@ type List = keyof typeof MOST;
 
 const short = (name: string): boolean => name.length <= LONGEST;
 
+type Readers = Parameters<typeof catalogOf>[0];
+
 /** `leftOut`: a sentence's part, or empty. */
-export function choicesOf(readers: Parameters<typeof catalogOf>[0]): { catalog: Catalog; leftOut: string } {
-  const all = catalogOf(readers);
+interface Offer {
+  catalog: Catalog;
+  leftOut: string;
+}
+
+/** Those of a page's runs, made anew where they have other tags: at once, or in slices where they have very many. */
+export class Choices {
+  private from: readonly unknown[] = [];
+  private offer: Offer = { catalog: { plain: [], channels: [], tensors: [] }, leftOut: "" };
+
+  /** `changed`: is told when there are others than `of` gave. */
+  constructor(private readonly changed: () => void) {}
+
+  of(readers: Readers): Offer {
+    const from = readers.flatMap((reader) => [
+      reader.run,
+      ...(["scalar", "histogram", "vector"] as const).map((kind) => reader.tags(kind)),
+    ]);
+    if (from.length === this.from.length && from.every((each, i) => each === this.from[i])) return this.offer;
+    this.from = from;
+    const work = choicesOf(readers);
+    const slices = new Slices();
+    while (!slices.spent) {
+      const { done, value } = work.next();
+      if (done) return (this.offer = value);
+    }
+    void this.finish(work, from, slices);
+    return this.offer;
+  }
+
+  private async finish(work: Generator<undefined, Offer>, from: readonly unknown[], slices: Slices): Promise<void> {
+    while (this.from === from) {
+      await slices.breathe();
+      const { done, value } = work.next();
+      if (!done) continue;
+      this.offer = value;
+      return this.changed();
+    }
+  }
+}
+
+export function* choicesOf(readers: Readers): Generator<undefined, Offer> {
+  const all = yield* catalogOf(readers);
   const catalog = {
     plain: all.plain.filter(short).slice(0, MOST.plain),
     channels: all.channels

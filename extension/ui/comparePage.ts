@@ -4,7 +4,6 @@ import type { AddRunsMessage, FromCompare, OneRunMessage, SetTargetMessage, Targ
 import { LOSS_TRAIN, LOSS_VALIDATION } from "../protocol/tags";
 import { differences, tokensPerStep, toTarget, trainingSeconds } from "../runs/compare";
 import type { App } from "./app";
-import { choicesOf } from "./choices";
 import { chooseRuns } from "./chooseRun";
 import { markersOf } from "./markers";
 import { Page } from "./page";
@@ -41,7 +40,7 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
 
   protected override messages(): ToCompare[] {
     const { runs, target } = this;
-    const { catalog, leftOut } = choicesOf(runs.map(({ reader }) => reader));
+    const { catalog, leftOut } = this.choices.of(runs.map(({ reader }) => reader));
     if (leftOut !== this.leftOut) this.app.log.info(`Compare Runs shows ${leftOut || "all again"}.`);
     this.leftOut = leftOut;
     return [
@@ -49,7 +48,7 @@ export class ComparePage extends Page<SetTargetMessage | AddRunsMessage | OneRun
       {
         type: "comparison",
         catalog,
-        markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN))),
+        markers: runs.flatMap((run, i) => markersOf(i, run.events, run.reader.series(LOSS_TRAIN), runs.length)),
         differences: differences(runs.map((run) => run.json?.spec)).map(({ key, values }) => ({
           path: key,
           values: values.map((value) => value ?? null),

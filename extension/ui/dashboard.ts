@@ -8,7 +8,6 @@ import { gpusOf } from "../protocol/runFile";
 import { LOSS_TRAIN } from "../protocol/tags";
 import { readTail } from "../runs/runFolder";
 import type { App } from "./app";
-import { choicesOf } from "./choices";
 import { controlsOf, orderKey } from "./knobs";
 import { markersOf } from "./markers";
 import { paceOf } from "./pace";
@@ -51,7 +50,7 @@ export class Dashboard extends Page<SetKnobMessage, ToDashboard> {
     const [reason, ...crashLog] = (state.reason ?? "").split("\n");
     const trusted = vscode.workspace.isTrusted;
     const steerable = trusted && json !== undefined;
-    const { catalog, leftOut } = choicesOf([reader]);
+    const { catalog, leftOut } = this.choices.of([reader]);
     return [
       {
         type: "run",

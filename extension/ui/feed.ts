@@ -26,6 +26,8 @@ export class Feed {
   private watched: WatchMessage = { type: "watch", series: [], snapshots: [], profiles: [] };
   /** What each request was last answered with, as a short text; by request and run. */
   private readonly sent = new Map<string, string>();
+  /** The request at which `collect` stopped; 0 where it did not. */
+  private next = 0;
 
   /** `runs`: those of the page, in its order. */
   constructor(private readonly runs: () => readonly Source[]) {}
@@ -42,27 +44,49 @@ export class Feed {
     this.sent.clear();
   }
 
-  /** Undefined: nothing new. */
-  collect(): DataMessage | undefined {
+  /** `collect` left something for the next time. */
+  get unfinished(): boolean {
+    return this.next > 0;
+  }
+
+  /** What is new, as much as there is time for: `spent` says when there is none left. Undefined: nothing new. */
+  collect(spent: () => boolean = () => false): DataMessage | undefined {
     const message: DataMessage = { type: "data", series: [], snapshots: [], profiles: [] };
-    this.runs().forEach((source, run) => {
-      for (const request of this.watched.series) {
+    const looks = this.runs().flatMap((source, run) => this.looksAt(source, run, message));
+    // Where it stopped: of a run that grows all the time, the first would be new each time.
+    const begin = this.next < looks.length ? this.next : 0;
+    this.next = 0;
+    const full = (): boolean => message.series.length + message.snapshots.length + message.profiles.length > 0;
+    for (let i = 0; i < looks.length; i++) {
+      const index = (begin + i) % looks.length;
+      // Never without anything new: who gets nothing would not ask again.
+      if (full() && spent()) {
+        this.next = index || looks.length;
+        break;
+      }
+      looks[index]!();
+    }
+    return full() ? message : undefined;
+  }
+
+  /** One for each request: puts what is new into the message. */
+  private looksAt(source: Source, run: number, { series, snapshots, profiles }: DataMessage): (() => void)[] {
+    return [
+      ...this.watched.series.map((request) => () => {
         const data = this.news(run, request, seriesVersion(source, request.tag), () => seriesData(source, run, request));
-        if (data) message.series.push(data);
-      }
-      for (const request of this.watched.snapshots) {
+        if (data) series.push(data);
+      }),
+      ...this.watched.snapshots.map((request) => () => {
         const data = this.news(run, request, snapshotVersion(source, request), () => snapshotData(source, run, request));
-        if (data) message.snapshots.push(data);
-      }
-      for (const request of this.watched.profiles) {
+        if (data) snapshots.push(data);
+      }),
+      ...this.watched.profiles.map((request) => () => {
         const tags = profileTags(source, request);
-        const data = this.news(run, request, tags.map((tag) => seriesVersion(source, tag)).join(), () =>
-          profileData(source, run, request, tags),
-        );
-        if (data) message.profiles.push(data);
-      }
-    });
-    return message.series.length + message.snapshots.length + message.profiles.length > 0 ? message : undefined;
+        const version = tags.map((tag) => seriesVersion(source, tag)).join();
+        const data = this.news(run, request, version, () => profileData(source, run, request, tags));
+        if (data) profiles.push(data);
+      }),
+    ];
   }
 
   private news<Data>(run: number, request: object, version: string, make: () => Data | undefined): Data | undefined {
@@ -141,9 +165,11 @@ function readingsAt(source: Source, tag: string, step: number): Record<string, n
   const place = parseMatrixTag(tag);
   if (!place) return {};
   const readings: Record<string, number> = {};
+  const prefix = `${place.channel}_`;
   for (const other of source.tags("scalar")) {
+    if (!other.startsWith(prefix)) continue;
     const derived = parseMatrixTag(other);
-    if (!derived?.channel.startsWith(`${place.channel}_`) || derived.tap !== place.tap || derived.tensor !== place.tensor) continue;
+    if (!derived?.channel.startsWith(prefix) || derived.tap !== place.tap || derived.tensor !== place.tensor) continue;
     const series = source.series(other);
     const at = series && atOrBefore(series.steps, step);
     if (at !== undefined) readings[derived.channel.slice(place.channel.length + 1)] = series!.values[at]!;

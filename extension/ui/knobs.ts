@@ -12,9 +12,14 @@ const AUXILIARY = "auxiliary.";
 /** A knob as orders name it. */
 export const orderKey = (knob: string, group: KnobGroup): string => (group === "auxiliary" ? `${AUXILIARY}${knob}` : knob);
 
+/** Of events that only grow: a page asks for it at each of its updates, and seldom is there another event. */
+const told = new WeakMap<readonly RunEvent[], { of: number; history: readonly RunEvent[] }>();
+
 /** The events that led to the present: a restart from a checkpoint forgets what was ordered after it was written. */
-export function history(events: readonly RunEvent[]): RunEvent[] {
-  const forgotten = new Set<RunEvent>();
+export function history(events: readonly RunEvent[]): readonly RunEvent[] {
+  const before = told.get(events);
+  if (before?.of === events.length) return before.history;
+  const forgotten = new Uint8Array(events.length);
   /** Orders that are in force so far, and where each checkpoint was last written. */
   const inForce: number[] = [];
   const saved = new Map<string, number>();
@@ -23,10 +28,12 @@ export function history(events: readonly RunEvent[]): RunEvent[] {
     else if (event.type === "checkpoint") saved.set(event.file, i);
     else if (event.type === "started") {
       const from = event.resumedFrom === null ? -1 : (saved.get(event.resumedFrom) ?? -1);
-      while (inForce.length > 0 && inForce.at(-1)! > from) forgotten.add(events[inForce.pop()!]!);
+      while (inForce.length > 0 && inForce.at(-1)! > from) forgotten[inForce.pop()!] = 1;
     }
   }
-  return events.filter((event) => !forgotten.has(event));
+  const history = events.filter((_, i) => !forgotten[i]);
+  told.set(events, { of: events.length, history });
+  return history;
 }
 
 /** `pending`: what was ordered and is not yet answered, by order key. */

@@ -7,7 +7,7 @@ import { history, valueText } from "./knobs";
 import { cut } from "./plainText";
 import { secondsAt } from "./timeline";
 
-/** More than anyone tells apart on a chart: of those before, one mark says how many they are. */
+/** More than anyone tells apart on a page's charts: of those before, one mark says how many they are. */
 const MOST = 2000;
 /** Characters of a mark's texts. */
 const LABEL = 200;
@@ -15,10 +15,11 @@ const DETAIL = 2000;
 
 type Applied = Extract<RunEvent, { type: "applied" }>;
 
-/** `loss`: by which steps are placed in time; undefined for a run without one. */
-export function markersOf(run: number, events: readonly RunEvent[], loss: Series | undefined): Marker[] {
+/** `loss`: by which steps are placed in time; undefined for a run without one. `runs`: how many have their marks on the same charts. */
+export function markersOf(run: number, events: readonly RunEvent[], loss: Series | undefined, runs = 1): Marker[] {
   const all = history(events).filter((event): event is Applied => event.type === "applied");
-  const earlier = all.length > MOST ? all.length - (MOST - 1) : 0;
+  const most = Math.ceil(MOST / runs);
+  const earlier = all.length > most ? all.length - (most - 1) : 0;
   const places = all.slice(Math.max(0, earlier - 1)).map(({ step }) => ({ run, step, time: 0 }));
   placeInTime(places, events, loss);
   const marks = places.map((place, i): Marker => {

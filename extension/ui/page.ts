@@ -5,7 +5,9 @@
 import * as vscode from "vscode";
 import type { DataMessage, FromPage } from "../protocol/panels";
 import type { App } from "./app";
+import { Choices } from "./choices";
 import { Feed } from "./feed";
+import { Slices } from "../runs/slices";
 import { pageHtml } from "./pageHtml";
 import type { Run } from "./run";
 import { Throttle } from "./throttle";
@@ -17,6 +19,7 @@ const NO_DATA: DataMessage = { type: "data", series: [], snapshots: [], profiles
 
 export abstract class Page<In extends { type: string }, Out extends { type: string }> implements vscode.Disposable {
   protected readonly feed = new Feed(() => this.runs.map((run) => run.reader));
+  protected readonly choices = new Choices(() => this.update());
   private readonly disposables: vscode.Disposable[] = [];
   private holds: vscode.Disposable[] = [];
   private views: vscode.Disposable[] = [];
@@ -90,13 +93,16 @@ export abstract class Page<In extends { type: string }, Out extends { type: stri
     if (!this.ready || !this.panel.visible) return;
     this.stale = this.drawing;
     if (this.drawing) return;
+    const slices = new Slices();
     const news = this.messages().filter((message) => {
       const text = JSON.stringify(message);
       const same = this.sent.get(message.type) === text;
       this.sent.set(message.type, text);
       return !same;
     });
-    const data = this.feed.collect();
+    const data = this.feed.collect(() => slices.spent);
+    // Long series are reduced a few at a time: the page draws these and is told of the others.
+    this.stale = this.feed.unfinished;
     if (news.length === 0 && !data) return;
     this.drawing = true;
     for (const message of [...news, data ?? NO_DATA]) {

@@ -3,8 +3,18 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { formatAge, formatCompact, formatDuration, formatNumber, formatTick } from "../../extension/protocol/format";
 import type { RunJson } from "../../extension/protocol/runFolder";
-import { catalogOf } from "../../extension/ui/catalog";
-import { choicesOf } from "../../extension/ui/choices";
+import * as catalog from "../../extension/ui/catalog";
+import { Choices, choicesOf as choose } from "../../extension/ui/choices";
+import { until } from "./folders";
+
+function all<T>(work: Generator<undefined, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+const catalogOf = (...given: Parameters<typeof catalog.catalogOf>) => all(catalog.catalogOf(...given));
+const choicesOf = (...given: Parameters<typeof choose>) => all(choose(...given));
 
 const tags = (scalar: string[], histogram: string[] = []) => ({
   tags: (kind?: string) => (kind === "scalar" ? scalar : kind === "histogram" ? histogram : []),
@@ -89,7 +99,8 @@ describe("numbers for people", () => {
 });
 
 describe("the choices of a page", () => {
-  const reader = (scalars: string[], run?: RunJson) => ({ run, tags: (kind?: string) => (kind === "scalar" ? scalars : []) });
+  const none: string[] = [];
+  const reader = (scalars: string[], run?: RunJson) => ({ run, tags: (kind?: string) => (kind === "scalar" ? scalars : none) });
   const many = (length: number, name: (i: number) => string): string[] => Array.from({ length }, (_, i) => name(i));
 
   it("are all there is of a run, however large its model", () => {
@@ -105,6 +116,21 @@ describe("the choices of a page", () => {
     assert.ok(JSON.stringify(catalog).length < 100_000);
     const taps = choicesOf([reader(many(5000, (i) => `c/t${i}/m`))]).catalog.channels[0]!.taps;
     assert.equal(taps.length, 50);
+  });
+  it("are made anew when there are other tags, and in slices where they are very many", async () => {
+    let told = 0;
+    const choices = new Choices(() => told++);
+    const few = reader(["loss/train"]);
+    const first = choices.of([few]);
+    assert.deepEqual(first.catalog.plain, ["loss/train"]);
+    assert.equal(choices.of([few]), first);
+    const tags = many(50_000, (i) => `c${i}/tap/m${i}`);
+    const lots = reader(tags);
+    const begin = performance.now();
+    assert.equal(choices.of([lots]), first, "they are not there at once");
+    assert.ok(performance.now() - begin < 50, `it took ${performance.now() - begin} ms`);
+    await until("the others are there", () => told > 0);
+    assert.deepEqual([choices.of([lots]), told], [choicesOf([lots]), 1]);
   });
   it("have names that can be asked for", () => {
     const long = "n".repeat(1001);

@@ -60,6 +60,23 @@ describe("the feed of a page", () => {
     assert.equal(feed.collect()!.series.length, 1, "a page that was gone knows nothing");
   });
 
+  it("sends what there is time for, the rest the next time, and comes to an end where nothing is new", () => {
+    const logs = [Log.ofLoss(5), Log.ofLoss(6), Log.ofLoss(7)];
+    const feed = new Feed(() => logs);
+    feed.watch(watching({ series: [loss] }));
+    const spent = () => true;
+    const runs: number[] = [];
+    const collect = () => runs.push(...(feed.collect(spent)?.series.map(({ run }) => run) ?? [-1]));
+    for (let n = 0; n < 2; n++) {
+      collect();
+      // Though the first one has something new all the time.
+      logs[0]!.scalar(LOSS_TRAIN, 10 + n, 1);
+    }
+    assert.ok(feed.unfinished);
+    for (let n = 0; n < 3; n++) collect();
+    assert.deepEqual([runs, feed.unfinished], [[0, 1, 2, 0, -1], false]);
+  });
+
   it("waits for a series that is not there yet", () => {
     const log = new Log();
     const feed = new Feed(() => [log]);

@@ -93,6 +93,13 @@ describe("a long log", () => {
     reader.settle();
     assert.ok(most - bytes() > 25e6, `it gave back ${most - bytes()} bytes`);
   });
+  it("of one message of very many fields is refused before it holds anyone", () => {
+    const data = new Uint8Array(30e6).fill(0x12);
+    const begin = process.cpuUsage();
+    assert.throws(() => new EventDecoder().head(data), /a message has more than 5000 fields/);
+    const { user } = process.cpuUsage(begin);
+    assert.ok(user < 20_000, `it took ${user} µs`);
+  });
   it("of zeros is given up", () => {
     const { items } = reads(new Uint8Array(17 << 20), 1 << 20);
     assert.deepEqual([items[0]!.kind, items[1]!.kind], ["damage", "hopeless"]);
