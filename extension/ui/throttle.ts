@@ -25,6 +25,8 @@ export class Throttle {
   }
 
   private do(): void {
+    // Who asks from inside of the deed waits like anyone else.
+    this.doneAt = performance.now();
     try {
       this.deed();
     } finally {
