@@ -19,7 +19,19 @@ const PATIENCE = 120_000;
 /** Of all calls: without it the last one that was begun never came to one. */
 const END = "all calls were made\n";
 
-const say = (sign: ">" | "<", index: number, text: string) => writeSync(1, `${sign} ${index} ${text.replaceAll("\n", " ")}\n`);
+/** The pipe does not wait once JavaScript has looked at its stream: when it is full, its reader is awaited here. */
+function write(text: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let rest = Buffer.from(text); rest.length > 0;)
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(clock, 0, 0, 1);
+    }
+}
+
+const say = (sign: ">" | "<", index: number, text: string): void => write(`${sign} ${index} ${text.replaceAll("\n", " ")}\n`);
 
 async function make(kind: string, first: number): Promise<void> {
   const calls = await kinds[kind]!();
@@ -30,7 +42,7 @@ async function make(kind: string, first: number): Promise<void> {
     // Wrong values leave the objects as they are; all else may have disposed of them.
     if (kind !== "values") on = await subjects();
   }
-  writeSync(1, END);
+  write(END);
 }
 
 /** Which call was begun last, and what was wrong with those that came to an end. */
@@ -70,8 +82,15 @@ function problems(role: "make" | "thread", kind: string): string[] {
 }
 
 const [, , role, name, first] = process.argv;
-if (role === "make") void make(name!, Number(first));
-else if (role === "end") void runEnd(name!);
+/** Rejections of the calls are theirs, and ignored; these are not. */
+const orDie = (made: Promise<void>): void =>
+  void made.catch((error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  });
+
+if (role === "make") orDie(make(name!, Number(first)));
+else if (role === "end") orDie(runEnd(name!));
 else if (role === "thread") new Worker(__filename, { argv: ["make", name!, first!] });
 else
   describe("hostile calls of the addon", () => {
