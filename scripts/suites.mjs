@@ -1,6 +1,7 @@
 // The test suites: how each is run and its results counted. A suite takes what is being installed (install() of setup.mjs) and returns
 // { passed, failed, skipped, reasons }, `reasons` saying why something was skipped.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { buildTests, nativeFolder } from "./build-native.mjs";
 import { runCudaSuite } from "./cuda-suite.mjs";
@@ -44,17 +45,21 @@ async function native() {
   return sumOf(await Promise.all([false, true].map((sanitize) => apart(() => nativeTests(sanitize)))));
 }
 
+/** In as many processes as there are cores: most tests keep one busy. */
 async function nativeTests(sanitize) {
   const program = await buildTests({ sanitize });
   print(sanitize ? "-- with AddressSanitizer and UndefinedBehaviorSanitizer" : "-- as it ships");
-  const { code, output } = await capture(program, [], { onLine: print, allowFailure: true });
+  const parts = availableParallelism();
+  const counts = await Promise.all(Array.from({ length: parts }, (_, part) => apart(() => nativePart(program, part, parts))));
+  return sumOf(sanitize ? [...counts, await hostileCalls()] : counts);
+}
+
+async function nativePart(program, part, parts) {
+  const { code, output } = await capture(program, ["", `${part}`, `${parts}`], { onLine: print, allowFailure: true });
   const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
   // A crash or a sanitizer's finding ends the program before it can count.
-  const count =
-    passed === undefined
-      ? { passed: 0, failed: 1, skipped: 0, reasons: [] }
-      : { passed: Number(passed), failed: Number(failed) || (code === 0 ? 0 : 1), skipped: 0, reasons: [] };
-  return sanitize ? sumOf([count, await hostileCalls()]) : count;
+  if (passed === undefined) return { passed: 0, failed: 1, skipped: 0, reasons: [] };
+  return { passed: Number(passed), failed: Number(failed) || (code === 0 ? 0 : 1), skipped: 0, reasons: [] };
 }
 
 const sumOf = (counts) => ({
