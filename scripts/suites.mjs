@@ -62,7 +62,8 @@ async function nativePart(program, part, parts) {
   return { passed: Number(passed), failed: Number(failed) || (code === 0 ? 0 : 1), skipped: 0, reasons: [] };
 }
 
-const sumOf = (counts) => ({
+/** Of counts: of parts of a suite, or of suites. */
+export const sumOf = (counts) => ({
   passed: counts.reduce((sum, { passed }) => sum + passed, 0),
   failed: counts.reduce((sum, { failed }) => sum + failed, 0),
   skipped: counts.reduce((sum, { skipped }) => sum + skipped, 0),
@@ -134,7 +135,11 @@ export const suites = {
   unit: { parts: ["compiler"], run: unit },
   native: { parts: ["compiler"], computes: true, run: native },
   golden: { parts: ["compiler"], computes: true, run: () => goldenCases(join(dist, "test", "golden", "golden.js"), {}) },
-  cuda: { parts: ["compiler", "cuda"], computes: true, run: (installing) => runCudaSuite(installing, nodeTests, goldenCases) },
+  cuda: {
+    parts: ["compiler", "cuda"],
+    computes: true,
+    run: async (installing) => sumOf(await runCudaSuite(installing, nodeTests, goldenCases)),
+  },
   host: { parts: ["compiler", "browser", "vscode"], run: ({ vscode }) => vscode.then(() => runHostSuite()) },
   ui: { parts: ["compiler", "browser", "vscode"], run: ({ vscode }) => vscode.then(() => runUiSuite(nodeTests)) },
   python: { parts: ["compiler", "python"], run: pythonTests },

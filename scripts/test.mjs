@@ -3,7 +3,7 @@
 import { build } from "./build.mjs";
 import { install, setup } from "./setup.mjs";
 import { apart, entry, Failure, print, step } from "./shell.mjs";
-import { suites } from "./suites.mjs";
+import { suites, sumOf } from "./suites.mjs";
 
 const line = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
 
@@ -46,8 +46,7 @@ await entry(async () => {
     console.log(`${row.name.padEnd(8)} ${line(row)}  (${row.seconds.toFixed(1)} s)`);
     for (const reason of row.reasons) console.log(`         skipped: ${reason}`);
   }
-  const sum = (what) => rows.reduce((total, row) => total + row[what], 0);
-  const total = { passed: sum("passed"), failed: sum("failed"), skipped: sum("skipped") };
+  const total = sumOf(rows);
   console.log(`\n${line(total)}`);
   if (total.failed > 0) process.exitCode = 1;
 });

@@ -89,7 +89,8 @@ async function look(path: string): Promise<Stats | undefined> {
   }
 }
 
-function kind(stats: Stats): string {
+/** In words, with its article. */
+export function kind(stats: Stats): string {
   if (stats.isSymbolicLink()) return "a link";
   if (stats.isDirectory()) return "a folder";
   if (stats.isFIFO()) return "a pipe";

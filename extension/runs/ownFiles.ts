@@ -6,6 +6,7 @@ import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, readlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { CHECKPOINTS, CONTROL_JSONL, EVENTS_JSONL, RUN_JSON, TRAINER_LOG } from "../protocol/runFolder";
+import { kind } from "./files";
 import { isEventFile } from "./list";
 import { UserError } from "./userError";
 
@@ -69,9 +70,9 @@ function foreign(path: string, expected: string, found: string): UserError {
   );
 }
 
+/** As `kind`, and what makes it another's. */
 async function kindOf(path: string, stats: Stats): Promise<string> {
   if (stats.isSymbolicLink()) return `a link to ${JSON.stringify(await readlink(path))}`;
-  if (stats.isDirectory()) return "a folder";
-  if (stats.isFile()) return stats.nlink > 1 ? `a file that has ${stats.nlink} names (hard links)` : "a file";
-  return stats.isFIFO() ? "a pipe" : stats.isSocket() ? "a socket" : "a device";
+  if (stats.isFile() && stats.nlink > 1) return `a file that has ${stats.nlink} names (hard links)`;
+  return kind(stats);
 }

@@ -8,16 +8,9 @@ import { join, resolve } from "node:path";
 import { before, after, describe, it, type TestContext } from "node:test";
 import { order } from "../../extension/runs/order";
 import { temporaryFolder, until } from "./folders";
-import { eventsOf, read, small, text } from "./runs";
+import { endless, eventsOf, read, text } from "./runs";
 
 const { EIO, ENOSPC } = constants.errno;
-const endless = {
-  ...small,
-  steps: 1e6,
-  schedule: { warmup: 0, shape: "constant" },
-  validation: { every: 1e6 },
-  checkpoints: { every: 20, keep: 2 },
-};
 
 function unable(): string | false {
   if (process.platform !== "linux") return "calls are made to fail by Linux's LD_PRELOAD";

@@ -26,6 +26,15 @@ export const small = {
   checkpoints: { every: 10, keep: 100 },
 };
 
+/** Steps of some milliseconds, more than any test waits for. */
+export const endless = {
+  ...small,
+  steps: 1e6,
+  schedule: { warmup: 0, shape: "constant" },
+  validation: { every: 1e6 },
+  checkpoints: { every: 20, keep: 2 },
+};
+
 export interface Running {
   session: Session;
   folder: string;

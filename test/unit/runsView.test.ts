@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
-import { activate } from "../../extension/main";
 import { EVENTS_JSONL, TRAINER_LOG } from "../../extension/protocol/runFolder";
 import { startText } from "../../extension/ui/chooseRun";
+import { openEditor } from "./editor";
 import { commands, fake } from "./fakeVscode";
-import { temporaryFolder, until } from "./folders";
 import { begin } from "./runs";
 
 type Row = Record<"label" | "description" | "tooltip", string> & { iconPath: { id: string } };
@@ -19,14 +18,7 @@ async function open(t: TestContext, events: object[] = []): Promise<{ run: strin
   await made.done;
   const lines = events.map((event) => `${JSON.stringify({ time: new Date().toISOString(), step: 7, ...event })}\n`);
   appendFileSync(join(made.folder, EVENTS_JSONL), lines.join(""));
-  fake.folders = [join(made.folder, "..", "..")];
-  fake.settings["muonscope.runsFolder"] = "runs";
-  const context = fake.context(temporaryFolder(t));
-  const api = activate(context);
-  t.after(() => context.subscriptions.forEach((each) => void each.dispose()));
-  await until("the run", () => api.runs().length === 1);
-  const [tree] = fake.trees;
-  assert.ok(tree);
+  const tree = await openEditor(t, join(made.folder, "..", ".."));
   const rows = async (): Promise<Row[]> => {
     const [element] = (await tree.getChildren()) as unknown[];
     return ((await tree.getChildren(element)) as unknown[]).map((child) => tree.getTreeItem(child) as Row);

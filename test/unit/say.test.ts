@@ -4,12 +4,12 @@ import { appendFileSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import glob from "fast-glob";
-import { activate } from "../../extension/main";
 import { EVENTS_JSONL } from "../../extension/protocol/runFolder";
 import { logEntry, plainBlock, plainLine } from "../../extension/ui/plainText";
 import { ask, fail, inform, Log, openPanel, pick, pickSeveral, retitle, Status, treeItem, warn, working } from "../../extension/ui/say";
+import { openEditor } from "./editor";
 import { fake } from "./fakeVscode";
-import { temporaryFolder, until } from "./folders";
+import { temporaryFolder } from "./folders";
 import { ATTACKS, meaningIn } from "./hostileText";
 import { begin } from "./runs";
 
@@ -150,15 +150,8 @@ describe("a hostile folder", { timeout: 60_000 }, () => {
   it("is listed, looked at and refused in plain text only", async (t) => {
     fake.reset();
     const { workspace, run } = await hostileRun(t);
-    fake.folders = [workspace];
-    fake.settings["muonscope.runsFolder"] = "runs";
     fake.trusted = false;
-    const context = fake.context(temporaryFolder(t));
-    const api = activate(context);
-    t.after(() => context.subscriptions.forEach((each) => void each.dispose()));
-    await until("the run", () => api.runs().length === 1);
-    const [tree] = fake.trees;
-    assert.ok(tree);
+    const tree = await openEditor(t, workspace);
     const rows = async (element?: unknown): Promise<number> => {
       const children = (await tree.getChildren(element)) as unknown[];
       for (const child of children) {

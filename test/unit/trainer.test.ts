@@ -14,17 +14,9 @@ import { loadAddon } from "../../extension/trainer/addon";
 import { readCheckpoint } from "../../extension/trainer/checkpoints";
 import { parseCommandLine } from "../../extension/trainer/commandLine";
 import { temporaryFolder, until } from "./folders";
-import { begin, eventOf, eventsOf, read, resume, small, text, valuesOf } from "./runs";
+import { begin, endless, eventOf, eventsOf, read, resume, small, text, valuesOf } from "./runs";
 
 const trainerScript = resolve("dist/trainer.js");
-/** Steps of some milliseconds, more than any test waits for. */
-const endless = {
-  ...small,
-  steps: 1e6,
-  schedule: { warmup: 0, shape: "constant" },
-  validation: { every: 1e6 },
-  checkpoints: { every: 20, keep: 2 },
-};
 
 /** A folder with a text and a run file in it. */
 function workplace(t: TestContext, json: object): { runFile: string; runsFolder: string; folder: string } {
